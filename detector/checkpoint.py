@@ -1,0 +1,234 @@
+"""A model on disk, and where it comes from: a path, the Hub, or the one that is bundled.
+
+A checkpoint is a folder with `model.safetensors` and `config.json`. The model published on the Hub is a lone `.pth`
+state dict; it is read as data only, never as code.
+"""
+
+import hashlib
+import json
+import logging
+import pickle
+import threading
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from detector import CLASSES
+from detector.model import DenseNet121
+from detector.transforms import MEAN, STD
+
+log = logging.getLogger(__name__)
+
+BUNDLED = Path(__file__).parent / "weights"
+PUBLISHED = "VilaVision/AIgeneratedimagedetection"  # repository on the Hub
+PUBLISHED_FILE = "densenet_finetuned_dense.pth"
+WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
+CHOICES = "auto, hub, bundled, a checkpoint's path, or a repository of the Hub (owner/name)"
+CONNECT_TIMEOUT = 3  # seconds until a silent Hub counts as unreachable
+AUTO_DEADLINE = 4  # seconds that `auto` gives the Hub in all, so that an answer is possible within five
+
+
+class CheckpointError(RuntimeError):
+    """A model that cannot be had or is not what it claims. Its text is one sentence for people."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What has to travel with the weights. The defaults are what the published model, which has none, is taken for."""
+
+    classes: tuple[str, ...] = CLASSES
+    input_size: int = 224  # pixels, square
+    mean: tuple[float, ...] = MEAN
+    std: tuple[float, ...] = STD
+    temperature: float | None = None  # divides the logits; None: never calibrated
+    version: str = ""
+    recipe: dict = field(default_factory=dict)
+    data: dict = field(default_factory=dict)
+    metrics: dict = field(default_factory=dict)  # split -> figures, see train.metrics
+    sha256: str = ""  # of the weights file
+
+    @classmethod
+    def read(cls, path: Path) -> "Config":
+        try:
+            found = json.loads(path.read_text("utf-8"))
+            known = {f.name: found[f.name] for f in fields(cls) if f.name in found}
+            config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
+            config._check()
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise CheckpointError(
+                f"{path} is not a checkpoint's config ({error}); train or download it again."
+            ) from error
+        return config
+
+    def _check(self) -> None:
+        if self.classes != CLASSES:
+            raise ValueError(f"its classes are {self.classes}, not {CLASSES}")
+        if not (isinstance(self.input_size, int) and 32 <= self.input_size <= 1024):
+            raise ValueError(f"its input_size is {self.input_size!r}, not 32 to 1024 pixels")
+        if not (len(self.mean) == len(self.std) == 3 and min(self.std) > 0):
+            raise ValueError("its mean and std are not three numbers each")
+        if self.temperature is not None and not self.temperature > 0:
+            raise ValueError(f"its temperature is {self.temperature!r}, not a positive number")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded model, in fp32 and evaluation mode, with its config, its name, and why it is the one that answers."""
+
+    model: DenseNet121
+    config: Config
+    name: str
+    note: str = ""
+
+
+def load_checkpoint(model: str = "auto") -> Checkpoint:
+    """What `model` names (see CHOICES). `auto` takes the Hub's model if it is cached or comes at once, else the
+    bundled one, and `note` says why. Raises CheckpointError."""
+    if model == "auto":
+        try:
+            return _within(AUTO_DEADLINE, lambda: _from_hub(PUBLISHED))
+        except CheckpointError as error:
+            log.warning("%s The bundled model is used.", error)
+            checkpoint = _from_path(BUNDLED)
+            return Checkpoint(checkpoint.model, checkpoint.config, _bundled_name(checkpoint), f"{error}")
+    if model == "hub":
+        return _from_hub(PUBLISHED)
+    if model == "bundled":
+        checkpoint = _from_path(BUNDLED)
+        return Checkpoint(checkpoint.model, checkpoint.config, _bundled_name(checkpoint))
+    if Path(model).exists():
+        return _from_path(Path(model))
+    if model.count("/") == 1 and not model.startswith((".", "/", "~")) and not Path(model).suffix:
+        return _from_hub(model)
+    raise CheckpointError(f"There is no model {model!r}; give {CHOICES}.")
+
+
+def save_checkpoint(folder: Path, model: torch.nn.Module, config: Config, dtype: torch.dtype = torch.float16) -> None:
+    """Write weights (floats as `dtype`) and config, each in one step: a killed run leaves the old or the new."""
+    folder.mkdir(parents=True, exist_ok=True)
+    state_dict = {
+        key: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
+        for key, value in model.state_dict().items()
+    }
+    partial = folder / f"{WEIGHTS_FILE}.partial"
+    save_file(state_dict, partial)
+    text = json.dumps(asdict(config) | {"architecture": "densenet121", "sha256": _sha256(partial)}, indent=2)
+    partial.replace(folder / WEIGHTS_FILE)
+    partial = folder / f"{CONFIG_FILE}.partial"
+    partial.write_text(text + "\n", "utf-8")
+    partial.replace(folder / CONFIG_FILE)
+
+
+def _bundled_name(checkpoint: Checkpoint) -> str:
+    return f"bundled {checkpoint.config.version}".strip()
+
+
+def _from_path(path: Path, name: str = "") -> Checkpoint:
+    if path.is_dir():
+        if not (path / WEIGHTS_FILE).is_file():
+            raise CheckpointError(f"{path} holds no {WEIGHTS_FILE}; give the folder of a checkpoint, or {CHOICES}.")
+        config = Config.read(path / CONFIG_FILE)
+        weights = path / WEIGHTS_FILE
+        if config.sha256 and _sha256(weights) != config.sha256:
+            raise CheckpointError(f"{weights} is not the file its config was written for; download or train it again.")
+    else:
+        config, weights = Config(), path
+    return Checkpoint(_build(read_state_dict(weights), weights), config, name or str(path))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path.name} is refused: it is damaged, or holds code beside weights, and loading it would run that code."
+        ) from error
+    except (OSError, RuntimeError, SafetensorError, EOFError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path.name} is damaged or not a model; download or train it again.") from error
+    if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise CheckpointError(f"{path.name} is not a plain state dict of tensors; save model.state_dict().")
+    return found
+
+
+def _build(state_dict: dict[str, Tensor], path: Path) -> DenseNet121:
+    with torch.device("meta"):  # no time spent on random weights that are replaced at once
+        model = DenseNet121(len(CLASSES))
+    expected = model.state_dict()
+    for key in [*expected, *state_dict]:
+        if key not in state_dict:
+            raise CheckpointError(f"{path.name} is no DenseNet121 of {len(CLASSES)} classes: it lacks {key}.")
+        if key not in expected:
+            raise CheckpointError(f"{path.name} is no DenseNet121 of {len(CLASSES)} classes: {key} is one too many.")
+        ours, theirs = tuple(expected[key].shape), tuple(state_dict[key].shape)
+        if ours != theirs:
+            raise CheckpointError(
+                f"{path.name} is no DenseNet121 of {len(CLASSES)} classes: {key} is {theirs} where {ours} belongs."
+            )
+        if not torch.isfinite(state_dict[key]).all():
+            raise CheckpointError(f"{path.name} is damaged: {key} holds values that are not numbers.")
+    floats = {key: value.float() if value.is_floating_point() else value for key, value in state_dict.items()}
+    model.load_state_dict(floats, strict=True, assign=True)
+    return model.requires_grad_(False).eval().to(memory_format=torch.channels_last)
+
+
+def _from_hub(repo_id: str) -> Checkpoint:
+    """A repository of the Hub: the published lone state dict, or a checkpoint that `train push` left there."""
+    files = [PUBLISHED_FILE] if repo_id == PUBLISHED else [CONFIG_FILE, WEIGHTS_FILE]
+    paths = [_download(repo_id, name) for name in files]
+    revision = paths[-1].parent.name[:7]  # .../snapshots/<commit>/<file>
+    return _from_path(paths[-1] if len(files) == 1 else paths[-1].parent, f"hub {repo_id}@{revision}")
+
+
+def _download(repo_id: str, filename: str) -> Path:
+    import huggingface_hub as hub
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    try:
+        return Path(hub.hf_hub_download(repo_id, filename, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass  # not cached yet
+    except hub.errors.HFValidationError as error:
+        raise CheckpointError(f"There is no model {repo_id!r}; give {CHOICES}.") from error
+    try:
+        # Asked first, since hf_hub_download takes half a minute to find out that there is no network.
+        hub.get_hf_file_metadata(hub.hf_hub_url(repo_id, filename), timeout=CONNECT_TIMEOUT)
+        return Path(hub.hf_hub_download(repo_id, filename, etag_timeout=CONNECT_TIMEOUT))
+    except RepositoryNotFoundError as error:
+        raise CheckpointError(f"The Hub has no repository {repo_id}; check the name.") from error
+    except EntryNotFoundError as error:
+        raise CheckpointError(f"The Hub's repository {repo_id} has no file {filename}.") from error
+    except Exception as error:  # a network fails in too many ways to list; the cause is kept
+        log.info("%s from the Hub: %r", filename, error)
+        raise CheckpointError(f"The Hub could not be reached for {repo_id} ({type(error).__name__}).") from error
+
+
+def _within(seconds: float, action: Any) -> Any:
+    """What `action` returns or raises, or CheckpointError after `seconds`; a download goes on for the next start."""
+    outcome = []
+
+    def run() -> None:
+        try:
+            outcome.append((action(), None))
+        except CheckpointError as error:
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=run, daemon=True, name="hub")
+    thread.start()
+    thread.join(seconds)
+    if not outcome:
+        raise CheckpointError(f"The Hub took longer than {seconds} seconds.")
+    result, error = outcome[0]
+    if error:
+        raise error
+    return result

@@ -1,0 +1,71 @@
+"""Features + head -> maps: where the score came from.
+
+After the last norm the network is ReLU -> mean over the h x w cells -> linear, so both maps have a closed form and
+cost one small matrix product, with no gradient and no hook on a shared model:
+
+- evidence (HiResCAM, Draelos & Carin 2020, arXiv:2011.08891): e_c[cell] = w_c . relu(f[cell]) / (h w), signed;
+  logit_c = sum over cells of e_c + b_c, exactly.
+- Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391) on the features f, `grad-cam`'s choice of layer for DenseNet:
+  d logit_c / d f_k[cell] = w_ck [f_k[cell] > 0] / (h w), hence alpha_ck = w_ck * (share of cells with f_k > 0) / (h w)
+  and cam_c = relu(sum over k of alpha_ck f_k).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+# Anchor colours of the two scales, RGB. Red pushes towards the class, blue away, white is nothing (ColorBrewer RdBu);
+# Grad-CAM runs from black to yellow (matplotlib's inferno), which stays ordered in grey and for colour-blind eyes.
+_EVIDENCE_COLOURS = ((5, 48, 97), (67, 147, 195), (247, 247, 247), (214, 96, 77), (103, 0, 31))
+_CAM_COLOURS = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The maps of one image, unscaled, in units of the logit; index 0 runs over `detector.CLASSES`."""
+
+    cam: np.ndarray  # (3, h, w), >= 0
+    evidence: np.ndarray  # (3, h, w), signed; sums to the logit less the bias
+
+
+def explain(features: Tensor, classifier: nn.Linear) -> list[Maps]:
+    """Features (N, 1024, h, w) after the last norm, before its ReLU -> the maps of each image."""
+    features, weight = features.float(), classifier.weight.float()  # weight (C, 1024)
+    cells = features.shape[2] * features.shape[3]
+    active = torch.relu(features)
+    evidence = torch.einsum("ck,nkhw->nchw", weight, active) / cells
+    alpha = weight * (features > 0).float().mean((2, 3))[:, None] / cells  # (N, C, 1024)
+    cam = torch.relu(torch.einsum("nck,nkhw->nchw", alpha, features))
+    return [Maps(c, e) for c, e in zip(cam.numpy(), evidence.numpy(), strict=True)]
+
+
+def overlay(image: Image.Image, maps: Maps, class_index: int, kind: str = "cam", opacity: float = 0.5) -> Image.Image:
+    """`image` under the map of one class: kind "cam" or "evidence", opacity 0 (image only) to 1 (map only).
+
+    The map is stretched over the whole image, as the network saw it. All classes of an image share one scale, so that
+    weak evidence looks weak.
+    """
+    if kind not in ("cam", "evidence"):
+        raise ValueError(f"There is no map {kind!r}; give 'cam' or 'evidence'.")
+    if not 0 <= opacity <= 1:
+        raise ValueError(f"The opacity is {opacity}; give 0 to 1.")
+    stack = getattr(maps, kind)
+    peak = max(float(np.abs(stack).max()), 1e-12)  # a map of nothing but zeros stays zero
+    smooth = Image.fromarray(stack[class_index] / peak).resize(image.size, Image.BICUBIC)
+    if kind == "cam":
+        colours, position = _CAM_COLOURS, np.asarray(smooth)
+    else:
+        colours, position = _EVIDENCE_COLOURS, np.asarray(smooth) / 2 + 0.5
+    coloured = Image.fromarray(_lookup(colours)[(position.clip(0, 1) * 255).astype(np.uint8)])
+    return Image.blend(image, coloured, opacity)
+
+
+def _lookup(colours: tuple[tuple[int, int, int], ...]) -> np.ndarray:
+    """Anchor colours -> table (256, 3), linear between them."""
+    anchors = np.linspace(0, 255, len(colours))
+    return np.stack([np.interp(np.arange(256), anchors, channel) for channel in np.transpose(colours)], 1).astype(
+        "uint8"
+    )

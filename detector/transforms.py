@@ -1,0 +1,98 @@
+"""RGB image -> x. `eval_transforms` is shared by app, command, validation and tests, so that all see one thing."""
+
+import io
+import random
+from collections.abc import Callable, Sequence
+
+import torch
+from PIL import Image, ImageFilter
+from torchvision.transforms import v2
+
+MEAN = (0.485, 0.456, 0.406)  # ImageNet's, RGB in [0, 1]
+STD = (0.229, 0.224, 0.225)
+
+
+def eval_transforms(input_size: int = 224, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
+    """The whole image, resized to a square: RGB image -> x (3, input_size, input_size).
+
+    Nothing is cropped, so that every pixel of the upload has its place in the maps.
+    """
+    return v2.Compose([v2.Resize((input_size, input_size)), *_to_tensor(mean, std)])
+
+
+def train_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
+    """The same for the `robust` recipe: passed through the web, a random part of the image, mirrored at random."""
+    return v2.Compose(
+        [
+            Web(),
+            # 0.3: below a third of the area a crop often holds nothing but sky.
+            v2.RandomResizedCrop(input_size, scale=(0.3, 1.0), ratio=(2 / 3, 3 / 2)),
+            v2.RandomHorizontalFlip(),
+            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+            *_to_tensor(mean, std),
+        ]
+    )
+
+
+def card_transforms(input_size: int = 224, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
+    """The published model's augmentation as its card names it: random flips, rotations, colour jitter."""
+    return v2.Compose(
+        [
+            v2.Resize((input_size, input_size)),
+            v2.RandomHorizontalFlip(),
+            v2.RandomRotation(10),  # degrees; the card gives no strengths, these are torchvision's tutorial values
+            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+            *_to_tensor(mean, std),
+        ]
+    )
+
+
+def _to_tensor(mean: Sequence[float], std: Sequence[float]) -> list:
+    return [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)]
+
+
+def recompress(image: Image.Image, quality: int, image_format: str = "JPEG") -> Image.Image:
+    """The image after one round of lossy compression (quality 1-100)."""
+    buffer = io.BytesIO()
+    image.save(buffer, image_format, quality=quality)
+    return Image.open(buffer).convert("RGB")
+
+
+class Web:
+    """What happens to a picture on its way: scaled, compressed once or twice, blurred or scaled back. Or nothing.
+
+    One distribution for all classes, so that the way a class was collected teaches nothing. Draws from `random`,
+    which a DataLoader seeds for each worker.
+    """
+
+    def __init__(self, p: float = 0.7):
+        self.p = p  # share of images that are touched at all
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        if random.random() >= self.p:
+            return image
+        width, height = image.size
+        if random.random() < 0.6:
+            # Short side in pixels: from a thumbnail to somewhat above this data's 240.
+            image = _resize_short_side(image, random.randint(112, 288))
+        if random.random() < 0.15:
+            image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 1.2)))
+        for _ in range(random.randint(1, 2)):
+            image = recompress(image, random.randint(40, 95), random.choice(("JPEG", "JPEG", "WEBP")))
+        if random.random() < 0.25:  # a screenshot of a page that shows it at another size
+            image = image.resize((width, height), random.choice((Image.BILINEAR, Image.BICUBIC, Image.NEAREST)))
+        return image
+
+
+def hard(image: Image.Image) -> Image.Image:
+    """Half the size, then JPEG 40: what is left of a picture that was passed around."""
+    return recompress(image.resize([max(1, length // 2) for length in image.size], Image.BICUBIC), 40)
+
+
+# What a model is measured on: the image as it is, after one trip through the web, after many.
+VARIANTS = {"clean": lambda image: image, "web": lambda image: recompress(image, 70), "hard": hard}
+
+
+def _resize_short_side(image: Image.Image, side: int) -> Image.Image:
+    scale = side / min(image.size)
+    return image.resize([max(1, round(length * scale)) for length in image.size], Image.BICUBIC)
