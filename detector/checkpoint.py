@@ -9,9 +9,10 @@ import json
 import logging
 import pickle
 import threading
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable
+from concurrent.futures import Future, TimeoutError
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -30,7 +31,7 @@ PUBLISHED_FILE = "densenet_finetuned_dense.pth"
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 CHOICES = "auto, hub, bundled, a checkpoint's path, or a repository of the Hub (owner/name)"
 CONNECT_TIMEOUT = 3  # seconds until a silent Hub counts as unreachable
-AUTO_DEADLINE = 4  # seconds that `auto` gives the Hub in all, so that an answer is possible within five
+AUTO_DEADLINE = 4  # seconds that `auto` gives the Hub in all, so that a model is there within five
 
 
 class CheckpointError(RuntimeError):
@@ -91,16 +92,14 @@ def load_checkpoint(model: str = "auto") -> Checkpoint:
     bundled one, and `note` says why. Raises CheckpointError."""
     if model == "auto":
         try:
-            return _within(AUTO_DEADLINE, lambda: _from_hub(PUBLISHED))
+            return _from_hub(PUBLISHED, AUTO_DEADLINE)
         except CheckpointError as error:
             log.warning("%s The bundled model is used.", error)
-            checkpoint = _from_path(BUNDLED)
-            return Checkpoint(checkpoint.model, checkpoint.config, _bundled_name(checkpoint), f"{error}")
+            return replace(_from_path(BUNDLED), note=str(error))
     if model == "hub":
         return _from_hub(PUBLISHED)
     if model == "bundled":
-        checkpoint = _from_path(BUNDLED)
-        return Checkpoint(checkpoint.model, checkpoint.config, _bundled_name(checkpoint))
+        return _from_path(BUNDLED)
     if Path(model).exists():
         return _from_path(Path(model))
     if model.count("/") == 1 and not model.startswith((".", "/", "~")) and not Path(model).suffix:
@@ -124,10 +123,6 @@ def save_checkpoint(folder: Path, model: torch.nn.Module, config: Config, dtype:
     partial.replace(folder / CONFIG_FILE)
 
 
-def _bundled_name(checkpoint: Checkpoint) -> str:
-    return f"bundled {checkpoint.config.version}".strip()
-
-
 def _from_path(path: Path, name: str = "") -> Checkpoint:
     if path.is_dir():
         if not (path / WEIGHTS_FILE).is_file():
@@ -138,6 +133,8 @@ def _from_path(path: Path, name: str = "") -> Checkpoint:
             raise CheckpointError(f"{weights} is not the file its config was written for; download or train it again.")
     else:
         config, weights = Config(), path
+    if path == BUNDLED:
+        name = f"bundled {config.version}".strip()
     return Checkpoint(_build(read_state_dict(weights), weights), config, name or str(path))
 
 
@@ -182,15 +179,21 @@ def _build(state_dict: dict[str, Tensor], path: Path) -> DenseNet121:
     return model.requires_grad_(False).eval().to(memory_format=torch.channels_last)
 
 
-def _from_hub(repo_id: str) -> Checkpoint:
-    """A repository of the Hub: the published lone state dict, or a checkpoint that `train push` left there."""
+def _from_hub(repo_id: str, deadline: float | None = None) -> Checkpoint:
+    """A repository of the Hub: the published lone state dict, or a checkpoint that somebody trained and pushed.
+
+    `deadline`: seconds after which a download goes on without us, for the next start.
+    """
+    import huggingface_hub  # noqa: F401 - takes a second, which is not the Hub's fault
+
     files = [PUBLISHED_FILE] if repo_id == PUBLISHED else [CONFIG_FILE, WEIGHTS_FILE]
-    paths = [_download(repo_id, name) for name in files]
+    paths = _within(deadline, lambda: [download(repo_id, name) for name in files])
     revision = paths[-1].parent.name[:7]  # .../snapshots/<commit>/<file>
     return _from_path(paths[-1] if len(files) == 1 else paths[-1].parent, f"hub {repo_id}@{revision}")
 
 
-def _download(repo_id: str, filename: str) -> Path:
+def download(repo_id: str, filename: str) -> Path:
+    """A file of a repository of the Hub, from the cache if it is there. Raises CheckpointError, within seconds."""
     import huggingface_hub as hub
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
 
@@ -213,22 +216,20 @@ def _download(repo_id: str, filename: str) -> Path:
         raise CheckpointError(f"The Hub could not be reached for {repo_id} ({type(error).__name__}).") from error
 
 
-def _within(seconds: float, action: Any) -> Any:
-    """What `action` returns or raises, or CheckpointError after `seconds`; a download goes on for the next start."""
-    outcome = []
+def _within(seconds: float | None, action: Callable[[], list[Path]]) -> list[Path]:
+    """What `action` returns or raises, or CheckpointError after `seconds`, while it goes on."""
+    outcome = Future()
 
     def run() -> None:
         try:
-            outcome.append((action(), None))
+            outcome.set_result(action())
         except CheckpointError as error:
-            outcome.append((None, error))
+            outcome.set_exception(error)
 
-    thread = threading.Thread(target=run, daemon=True, name="hub")
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        raise CheckpointError(f"The Hub took longer than {seconds} seconds.")
-    result, error = outcome[0]
-    if error:
-        raise error
-    return result
+    threading.Thread(target=run, daemon=True, name="hub").start()  # a pool's threads would hold up the program's end
+    try:
+        return outcome.result(seconds)
+    except TimeoutError as error:
+        raise CheckpointError(
+            f"The Hub took longer than {seconds} seconds; its model is used once it is here."
+        ) from error

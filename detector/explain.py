@@ -17,10 +17,10 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-# Anchor colours of the two scales, RGB. Red pushes towards the class, blue away, white is nothing (ColorBrewer RdBu);
-# Grad-CAM runs from black to yellow (matplotlib's inferno), which stays ordered in grey and for colour-blind eyes.
-_EVIDENCE_COLOURS = ((5, 48, 97), (67, 147, 195), (247, 247, 247), (214, 96, 77), (103, 0, 31))
-_CAM_COLOURS = ((0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164))
+# Grad-CAM, weak to strong: violet to yellow (from matplotlib's inferno), ordered in grey and for colour-blind eyes.
+_HEAT = np.array(((87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)), np.float32)
+# Evidence: away from the class, towards it (the ends of ColorBrewer's RdBu).
+_BLUE, _RED = np.array((33, 102, 172), np.float32), np.array((178, 24, 43), np.float32)
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ def explain(features: Tensor, classifier: nn.Linear) -> list[Maps]:
     return [Maps(c, e) for c, e in zip(cam.numpy(), evidence.numpy(), strict=True)]
 
 
-def overlay(image: Image.Image, maps: Maps, class_index: int, kind: str = "cam", opacity: float = 0.5) -> Image.Image:
-    """`image` under the map of one class: kind "cam" or "evidence", opacity 0 (image only) to 1 (map only).
+def overlay(image: Image.Image, maps: Maps, class_index: int, kind: str = "cam", opacity: float = 0.7) -> Image.Image:
+    """`image` under the map of one class; kind "cam" or "evidence", opacity in [0, 1].
 
-    The map is stretched over the whole image, as the network saw it. All classes of an image share one scale, so that
-    weak evidence looks weak.
+    The map is stretched over the whole image, as the network saw it. Where it is zero the image shows unchanged, where
+    it is strongest `opacity` of it is covered. All classes share one scale, so that weak evidence looks weak.
     """
     if kind not in ("cam", "evidence"):
         raise ValueError(f"There is no map {kind!r}; give 'cam' or 'evidence'.")
@@ -54,18 +54,12 @@ def overlay(image: Image.Image, maps: Maps, class_index: int, kind: str = "cam",
         raise ValueError(f"The opacity is {opacity}; give 0 to 1.")
     stack = getattr(maps, kind)
     peak = max(float(np.abs(stack).max()), 1e-12)  # a map of nothing but zeros stays zero
-    smooth = Image.fromarray(stack[class_index] / peak).resize(image.size, Image.BICUBIC)
+    smooth = np.asarray(Image.fromarray(stack[class_index] / peak).resize(image.size, Image.BICUBIC))  # (H, W)
+    strength = np.abs(smooth).clip(0, 1)[..., None]
     if kind == "cam":
-        colours, position = _CAM_COLOURS, np.asarray(smooth)
+        steps = np.linspace(0, 1, len(_HEAT))
+        colour = np.stack([np.interp(strength[..., 0], steps, channel) for channel in _HEAT.T], -1)
     else:
-        colours, position = _EVIDENCE_COLOURS, np.asarray(smooth) / 2 + 0.5
-    coloured = Image.fromarray(_lookup(colours)[(position.clip(0, 1) * 255).astype(np.uint8)])
-    return Image.blend(image, coloured, opacity)
-
-
-def _lookup(colours: tuple[tuple[int, int, int], ...]) -> np.ndarray:
-    """Anchor colours -> table (256, 3), linear between them."""
-    anchors = np.linspace(0, 255, len(colours))
-    return np.stack([np.interp(np.arange(256), anchors, channel) for channel in np.transpose(colours)], 1).astype(
-        "uint8"
-    )
+        colour = np.where(smooth[..., None] > 0, _RED, _BLUE)
+    alpha = opacity * np.sqrt(strength)  # linear in strength hides all but the peak on a busy image
+    return Image.fromarray((np.asarray(image) * (1 - alpha) + colour * alpha).round().astype(np.uint8))

@@ -17,7 +17,7 @@ else:
 MAX_BYTES = 20 * 2**20  # 20 MB: a camera's largest JPEGs fit
 MAX_PIXELS = 50_000_000  # 150 MB decoded
 MIN_SIDE = 32  # pixels; below this there is nothing to judge
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"]
 )  # what a folder is searched for, and what the page lets people pick

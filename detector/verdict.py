@@ -50,7 +50,7 @@ class Verdict:
         share = self.probs[self.label] / self.p_ai
         maker = "DALL-E" if self.label == "dalle" else "an AI other than DALL-E"
         second = (
-            f"of the two, {maker} is the likelier ({share:.0%})" if band(share) != "leans" else "by which is unclear"
+            f"of the two, {maker} is the likelier ({share:.0%})" if band(share) != "leans" else "which AI is unclear"
         )
         return f"{_opening(self.band)} AI-generated ({self.p_ai:.0%}); {second}."
 

@@ -1,0 +1,99 @@
+"""The page: python app.py [--model ...] [--host --port --share]. Importing this loads nothing."""
+
+import argparse
+import logging
+import os
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+import detector
+from ui import check, gallery
+from ui.theme import CSS, THEME
+from ui.upload import NoForeignFiles
+
+TITLE = "DALL-E, human, or another AI?"
+INTRO = f"""# {TITLE}
+Drop in an image. You get probabilities, where in the image they came from, and how far they can be trusted. The image
+stays on the machine that runs this page and is deleted within minutes."""
+MAX_UPLOAD = "64mb"  # above detector.images.MAX_BYTES, so that its sentence is the one people read
+MAX_WAITING = 64  # people in the queue; further ones are told to come back
+DELETE_EVERY, DELETE_AFTER = 60, 300  # seconds; what was uploaded is gone within the sum of both
+
+
+def build_demo(model: Future, examples: Future) -> gr.Blocks:
+    """The page for futures of a Detector and of a list of `ui.gallery.Example`: it is up before they are there."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_AFTER)) as demo:
+        gr.Markdown(INTRO, elem_id="title")
+        check.draw(model, examples)
+    return demo.queue(max_size=MAX_WAITING, api_open=False)
+
+
+def our_examples() -> list[gallery.Example]:
+    """Those that come with the project, and the published model's samples where the Hub can be reached."""
+    found = gallery.bundled_examples()
+    try:
+        found += gallery.published_samples()
+    except detector.CheckpointError as error:
+        logging.warning("The published model's samples are not in the gallery. %s", error)
+    return found
+
+
+def in_background(function: Callable, *arguments: Any) -> Future:
+    """`function(*arguments)` on a thread that does not keep the program alive."""
+    future = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except Exception as error:  # noqa: BLE001 - whoever asks for the result gets it
+            logging.error("%s", error)
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    return future
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser("app.py", description="Classify images in the browser.")
+    parser.add_argument("--model", default="auto", help="auto, hub, bundled, or a checkpoint's path (default: auto)")
+    parser.add_argument("--examples", type=Path, metavar="DIR", help="gallery of any folder of class folders")
+    parser.add_argument("--host", default=None, help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=None, help="(default: the first free one from 7860)")
+    parser.add_argument("--share", action="store_true", help="a public address through Gradio's relay")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    model = in_background(detector.load, options.model)
+    if options.examples:
+        try:
+            found = gallery.folder_examples(options.examples)
+        except ValueError as error:
+            parser.error(str(error))
+        examples = in_background(lambda: found)
+    else:
+        examples = in_background(our_examples)
+    gr.set_static_paths([options.examples or gallery.EXAMPLES])
+    build_demo(model, examples).launch(
+        server_name=options.host,
+        server_port=options.port,
+        share=options.share,
+        theme=THEME,
+        css=CSS,
+        max_file_size=MAX_UPLOAD,
+        ssr_mode=False,
+        run_history=False,
+        footer_links=["api"],
+        app_kwargs={"middleware": [Middleware(NoForeignFiles)]},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

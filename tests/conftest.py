@@ -1,0 +1,79 @@
+"""What the tests share: a small Hub on loopback, a model of the published layout, the real images."""
+
+import os
+import tempfile
+from pathlib import Path
+
+# Read when the libraries are imported, hence before everything else: no test may reach the real Hub or a user's cache.
+os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hub-")
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+for name in ("SPACE_ID", "SYSTEM", "HF_TOKEN", "HF_HUB_OFFLINE"):
+    os.environ.pop(name, None)
+
+from tests.hub import Hub
+
+HUB = Hub()
+os.environ["HF_ENDPOINT"] = HUB.url
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import detector
+from detector.images import open_image
+from detector.model import DenseNet121
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """The Hub, serving as it should, with an empty cache on our side."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    HUB.reset()
+    return HUB
+
+
+@pytest.fixture(scope="session")
+def published() -> DenseNet121:
+    """A random model with the layout of the published one."""
+    torch.manual_seed(7)
+    model = DenseNet121(3)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):  # as after training, so that every number of the file counts
+            module.running_mean.normal_(std=0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return model.eval()
+
+
+@pytest.fixture(scope="session")
+def published_file(published, tmp_path_factory) -> bytes:
+    path = tmp_path_factory.mktemp("published") / "densenet_finetuned_dense.pth"
+    torch.save(published.state_dict(), path)
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def bundled() -> "detector.Detector":
+    return detector.load("bundled")
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    """The folder of real images; CI has it."""
+    path = SHARED / "data"
+    if not path.is_dir():
+        pytest.skip("needs the real images in ../shared/data")
+    return path
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[Image.Image]:
+    """Five of the examples, and one picture of pure noise."""
+    names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "starry_night.jpg")
+    noise = np.random.default_rng(3).integers(0, 256, (300, 400, 3), np.uint8)
+    return [open_image(EXAMPLES / name) for name in names] + [Image.fromarray(noise)]

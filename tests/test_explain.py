@@ -1,0 +1,125 @@
+"""The maps against the library `grad-cam` run on the whole network, the sum rule, and threads."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from pytorch_grad_cam import GradCAM, HiResCAM
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+from torch import nn
+
+from detector import CLASSES
+from detector.explain import Maps, explain, overlay
+from detector.model import DenseNet121
+
+
+class WholeNetwork(nn.Module):
+    """The network as the library needs it: one module, no in-place ReLU over the layer that is hooked."""
+
+    def __init__(self, model: DenseNet121):
+        super().__init__()
+        self.features, self.classifier = model.features, model.classifier
+
+    def forward(self, x):
+        return self.classifier(nn.functional.adaptive_avg_pool2d(torch.relu(self.features(x)), 1).flatten(1))
+
+
+def library_map(method: type, network: WholeNetwork, x: torch.Tensor, class_index: int) -> np.ndarray:
+    """The library's own map (h, w) of one image, before it scales it."""
+    with method(model=network, target_layers=[network.features]) as cam:
+        cam(x, [ClassifierOutputTarget(class_index)])
+        activations, gradients = (
+            store[0].numpy() for store in (cam.activations_and_grads.activations, cam.activations_and_grads.gradients)
+        )
+        return cam.get_cam_image(
+            x, network.features, [ClassifierOutputTarget(class_index)], activations, gradients, False
+        )[0]
+
+
+@pytest.mark.parametrize("size", [224, 192])
+def test_maps_equal_the_library_on_the_whole_network(bundled, size):
+    torch.manual_seed(size)
+    x = torch.nn.functional.interpolate(torch.randn(2, 3, 12, 12), (size, size), mode="bilinear")
+    with torch.inference_mode():
+        ours = explain(bundled.model.forward_features(x), bundled.model.classifier)
+    network = WholeNetwork(bundled.model)
+    seen = 0
+    for image in range(2):
+        for index in range(len(CLASSES)):
+            one = x[image : image + 1].clone().requires_grad_()  # the model itself is frozen
+            cam = np.maximum(library_map(GradCAM, network, one, index), 0)
+            evidence = library_map(HiResCAM, network, one, index)
+            np.testing.assert_allclose(ours[image].evidence[index], evidence, rtol=1e-3, atol=1e-5)
+            np.testing.assert_allclose(ours[image].cam[index], cam, rtol=1e-3, atol=1e-5)
+            assert np.corrcoef(ours[image].evidence[index].ravel(), evidence.ravel())[0, 1] > 0.9999
+            if cam.std() > 1e-6:  # a map of zeros has no correlation
+                seen += 1
+                assert np.corrcoef(ours[image].cam[index].ravel(), cam.ravel())[0, 1] > 0.9999
+    assert seen >= 2
+
+
+def test_model_is_left_as_it_was_found(bundled):
+    before = {key: value.clone() for key, value in bundled.model.state_dict().items()}
+    bundled.predict([Image.new("RGB", (64, 64), "teal")])
+    assert all(torch.equal(before[key], value) for key, value in bundled.model.state_dict().items())
+    assert not bundled.model.training
+    assert not any(module._forward_hooks for module in bundled.model.modules())
+
+
+def test_evidence_sums_to_the_logit(bundled, pictures):
+    for verdict in bundled.predict(pictures):
+        total = verdict.maps.evidence.sum((1, 2), dtype=np.float64) + bundled.model.classifier.bias.numpy()
+        np.testing.assert_allclose(total, verdict.logits, atol=1e-4)
+        assert (verdict.maps.cam >= 0).all()
+
+
+def test_eight_threads_give_what_one_gives(bundled, pictures):
+    alone = [bundled.predict([picture])[0] for picture in pictures]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda i: bundled.predict([pictures[i % len(pictures)]])[0], range(32)))
+    for i, verdict in enumerate(together):
+        expected = alone[i % len(pictures)]
+        np.testing.assert_allclose(verdict.logits, expected.logits, atol=1e-4)
+        np.testing.assert_allclose(verdict.maps.cam, expected.maps.cam, atol=1e-5)
+        np.testing.assert_allclose(verdict.maps.evidence, expected.maps.evidence, atol=1e-5)
+
+
+def hot_corner(strength: float) -> Maps:
+    """Class 0 has `strength` in the first cell, class 1 has 1 in the last, class 2 has -1 there."""
+    evidence = np.zeros((3, 7, 7), np.float32)
+    evidence[0, 0, 0], evidence[1, 6, 6], evidence[2, 6, 6] = strength, 1, -1
+    return Maps(np.maximum(evidence, 0), evidence)
+
+
+def test_overlay_covers_the_right_place_and_nothing_else():
+    image = Image.new("RGB", (210, 140), (100, 100, 100))
+    found = np.asarray(overlay(image, hot_corner(1.0), 0, "cam", 1.0), int)
+    assert found.shape == (140, 210, 3)
+    assert found[2, 2].tolist() != [100, 100, 100]
+    assert (found[70:, 105:] == 100).all()
+    assert (np.asarray(overlay(image, hot_corner(1.0), 0, "cam", 0.0)) == 100).all()
+
+
+def test_overlay_shares_one_scale_over_the_classes():
+    """Weak evidence must look weak: the library would scale it up to the strongest."""
+    image = Image.new("RGB", (140, 140), (100, 100, 100))
+    weak, strong = (np.asarray(overlay(image, hot_corner(s), 0, "cam", 1.0), int) for s in (0.05, 1.0))
+    assert np.abs(weak - 100).sum() < 0.4 * np.abs(strong - 100).sum()
+
+
+def test_evidence_is_red_for_and_blue_against():
+    image = Image.new("RGB", (140, 140), (100, 100, 100))
+    red, _, blue = np.asarray(overlay(image, hot_corner(1.0), 1, "evidence", 1.0), int)[-2, -2]
+    assert red > blue + 50
+    red, _, blue = np.asarray(overlay(image, hot_corner(1.0), 2, "evidence", 1.0), int)[-2, -2]
+    assert blue > red + 50
+
+
+def test_overlay_refuses_what_it_does_not_know():
+    image = Image.new("RGB", (40, 40))
+    with pytest.raises(ValueError, match="'evidence'"):
+        overlay(image, hot_corner(1), 0, "scorecam")
+    with pytest.raises(ValueError, match="0 to 1"):
+        overlay(image, hot_corner(1), 0, "cam", 1.5)

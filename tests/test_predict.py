@@ -1,0 +1,95 @@
+"""Detector against torchvision's own densenet121, and the words that come of it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import densenet121
+from torchvision.transforms import functional
+
+import detector
+from detector import CLASSES
+from detector.explain import Maps
+from detector.report import CSV_FIELDS, to_json, to_row
+from detector.transforms import MEAN, STD
+from detector.verdict import Verdict, band
+
+
+def test_probabilities_equal_torchvision(bundled, pictures):
+    """torchvision's model and functional transforms, by hand, against the one front door."""
+    reference = densenet121(num_classes=3).eval()
+    reference.load_state_dict(bundled.model.state_dict())
+    for verdict, picture in zip(bundled.predict(pictures), pictures, strict=True):
+        x = functional.normalize(functional.to_tensor(functional.resize(picture, [224, 224])), MEAN, STD)
+        with torch.inference_mode():
+            probs = (reference(x[None])[0] / bundled.config.temperature).softmax(0)
+        np.testing.assert_allclose(list(verdict.probs.values()), probs, atol=1e-5)
+        assert tuple(verdict.probs) == CLASSES
+
+
+def test_batch_gives_what_single_images_give(bundled, pictures):
+    for together, picture in zip(bundled.predict(pictures), pictures, strict=True):
+        (alone,) = bundled.predict([picture])
+        np.testing.assert_allclose(together.logits, alone.logits, atol=1e-4)
+
+
+def test_predict_takes_a_list(bundled):
+    assert bundled.predict([]) == []
+    with pytest.raises(TypeError, match="list"):
+        bundled.predict("picture.jpg")
+
+
+def verdict(dalle: float, human: float, other_ai: float) -> Verdict:
+    zeros = np.zeros((3, 7, 7), np.float32)
+    return Verdict(
+        dict(zip(CLASSES, (dalle, human, other_ai), strict=True)), (0.0, 0.0, 0.0), Maps(zeros, zeros), "test"
+    )
+
+
+WORDS = [  # dalle, human, other_ai -> label, band, sentence
+    (0.90, 0.05, 0.05, "dalle", "very likely", "Very likely AI-generated (95%); of the two, DALL-E is the likelier "
+     "(95%)."),
+    (0.20, 0.20, 0.60, "other_ai", "likely", "Likely AI-generated (80%); of the two, an AI other than DALL-E is the "
+     "likelier (75%)."),
+    (0.36, 0.30, 0.34, "dalle", "likely", "Likely AI-generated (70%); which AI is unclear."),
+    (0.02, 0.95, 0.03, "human", "very likely", "Very likely human-made (95%)."),
+    (0.20, 0.60, 0.20, "human", "leans", "Leans towards human-made (60%)."),
+    (0.30, 0.45, 0.25, "human", "no clear answer", "No clear answer: human-made 45%, AI-generated 55%."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dalle", "human", "other_ai", "label", "word", "sentence"), WORDS)
+def test_words(dalle, human, other_ai, label, word, sentence):
+    found = verdict(dalle, human, other_ai)
+    assert (found.label, found.band, found.sentence) == (label, word, sentence)
+
+
+def test_bands_hold_their_lower_bounds():
+    assert [band(p) for p in (0.4999, 0.5, 0.6999, 0.7, 0.8999, 0.9, 1.0)] == [
+        "no clear answer", "leans", "leans", "likely", "likely", "very likely", "very likely",
+    ]  # fmt: skip
+
+
+def test_json_and_row():
+    result = {"file": "a.png"} | to_json(verdict(0.5, 0.125, 0.375))
+    assert result == {
+        "file": "a.png", "label": "dalle", "probs": {"dalle": 0.5, "human": 0.125, "other_ai": 0.375},
+        "p_ai": 0.875, "band": "likely", "model": "test",
+    }  # fmt: skip
+    assert set(to_row(result)) <= set(CSV_FIELDS)
+    assert to_row({"file": "b.png", "error": "broken"}) == {"file": "b.png", "error": "broken"}
+
+
+def test_import_loads_nothing():
+    """`import detector` brings neither torch nor any other library with it."""
+    code = "import sys, detector; print([m for m in ('torch', 'PIL', 'numpy', 'huggingface_hub') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_front_door():
+    assert detector.Verdict is Verdict
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = detector.nothing_such
