@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 from detector import CheckpointError
-from train.allocator import keep_memory
 from train.data import DataError
 from train.recipes import RECIPES
 from train.run import run
@@ -28,7 +27,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--teacher", type=Path, help="MobileNetV2 features to keep beside the labels (train.distill)")
     parser.add_argument("--name", help="folder below runs/ (default: the recipe's name)")
     options = parser.parse_args(arguments)
-    keep_memory()
     recipe = RECIPES[options.recipe]
     out = Path("runs") / (options.name or recipe.name)
     try:

@@ -21,7 +21,6 @@ from detector import CLASSES
 from detector.checkpoint import CheckpointError, Config, read_state_dict, save_checkpoint
 from detector.model import DenseNet121
 from detector.transforms import train_transforms
-from train.allocator import keep_memory
 from train.data import DataError, ImageFolder, make_loader
 from train.engine import Precision, train_one_epoch
 
@@ -120,7 +119,6 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--teacher", type=Path, required=True, help="MobileNetV2 features, .safetensors")
     parser.add_argument("--out", type=Path, default=Path("runs/distilled"), help="checkpoint folder (%(default)s)")
     options = parser.parse_args(arguments)
-    keep_memory()
     try:
         distill(options.data, options.teacher, options.out)
     except (DataError, CheckpointError) as error:

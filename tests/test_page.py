@@ -1,0 +1,255 @@
+"""The page as a person meets it: Debian's chromium on the real program, with no network behind it."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.conftest import EXAMPLES
+
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WAIT = 60_000  # milliseconds; a busy machine is no failure
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("app") / "log.txt"
+
+
+@pytest.fixture(scope="module")
+def url(log, tmp_path_factory):
+    """The address of `python app.py`, in a process of its own, from a foreign folder."""
+    port = free_port()
+    environment = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "GRADIO_TEMP_DIR": str(log.parent / "uploads")}
+    command = [sys.executable, str(EXAMPLES.parent / "app.py"), "--port", str(port)]
+    with log.open("w") as output:
+        app = subprocess.Popen(
+            command, stdout=output, stderr=output, env=environment, cwd=tmp_path_factory.mktemp("cwd")
+        )
+        address = f"http://127.0.0.1:{port}"
+        for _ in range(600):
+            assert app.poll() is None, log.read_text()
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield address
+        app.terminate()
+        app.wait()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    assert Path(CHROMIUM).exists(), "the page is tested with chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, url):
+    """A fresh visitor; the requests of the page are in `page.asked`."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    page = context.new_page()
+    page.asked, page.complaints = [], []
+    page.on("request", lambda request: page.asked.append(request.url))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.goto(url)
+    expect(page.locator("#examples img")).to_have_count(6, timeout=WAIT)
+    yield page
+    assert page.complaints == []
+    context.close()
+
+
+def give(page: Page, path: Path | dict) -> None:
+    page.set_input_files("#image input[type=file]", path)
+
+
+def drop(page: Page, path: Path) -> None:
+    """What a browser does when a file is dropped on the image."""
+    data = page.evaluate_handle(
+        """async ([name, bytes]) => { const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], name, {type: 'image/png'})); return data; }""",
+        [path.name, list(path.read_bytes())],
+    )
+    page.dispatch_event("#image button", "drop", {"dataTransfer": data})
+
+
+def map_source(page: Page) -> str:
+    return page.locator("#map img").get_attribute("src")
+
+
+def test_dropped_file_is_answered_as_the_library_answers(page, bundled):
+    drop(page, EXAMPLES / "chelsea.png")
+    (expected,) = bundled.predict([EXAMPLES / "chelsea.png"])
+    expect(page.locator("#answer .sentence")).to_have_text(expected.sentence, timeout=WAIT)
+    expect(page.locator("#answer .scale")).to_contain_text(f"{expected.p_ai:.0%}")
+    for name, p in zip(("DALL-E", "Human", "Other AI"), expected.probs.values(), strict=True):
+        expect(page.locator("#probabilities")).to_contain_text(re.compile(rf"{name}\s*{p * 100:.0f}%"))
+    expect(page.locator("#model-line")).to_contain_text(bundled.name)
+    expect(page.locator("#model-line")).to_contain_text("The Hub could not be reached")
+
+
+def test_the_map_follows_class_kind_and_opacity(page):
+    give(page, EXAMPLES / "coffee.png")
+    expect(page.locator("#map img")).to_be_visible(timeout=WAIT)
+    seen = {map_source(page)}
+    for locator, legend in (
+        (page.locator("#kind").get_by_label("Signed evidence"), "Red pushed towards"),
+        (page.locator("#class").get_by_label("DALL-E"), "DALL-E"),
+        (page.locator("#class").get_by_label("Human"), "Human"),
+        (page.locator("#class").get_by_label("Other AI"), "Other AI"),
+        (page.locator("#kind").get_by_label("Grad-CAM"), "brighter"),
+    ):
+        if not locator.is_checked():
+            locator.check()
+            expect(page.locator("#legend")).to_contain_text(legend, timeout=WAIT)
+        seen.add(map_source(page))
+    assert len(seen) >= 5
+    before = map_source(page)
+    page.locator("#opacity input[type=number]").fill("0.2")
+    page.locator("#opacity input[type=number]").press("Enter")
+    expect(page.locator("#map img")).not_to_have_attribute("src", before, timeout=WAIT)
+    assert "Other AI" in page.locator("#map img").get_attribute("alt")
+
+
+def test_an_example_answers_at_a_click_and_by_keyboard(page, bundled):
+    page.locator(
+        "#examples button.thumbnail-item, #examples button.gallery-item, #examples .grid-container button"
+    ).first.click()
+    (first,) = bundled.predict([EXAMPLES / "starry_night.jpg"])
+    expect(page.locator("#answer .sentence")).to_have_text(first.sentence, timeout=WAIT)
+    button = page.locator("#examples .grid-container button").nth(2)
+    button.focus()
+    button.press("Enter")
+    (second,) = bundled.predict([EXAMPLES / "coffee.png"])
+    expect(page.locator("#answer .sentence")).to_have_text(second.sentence, timeout=WAIT)
+
+
+@pytest.mark.parametrize(("name", "data", "words"), [
+    ("broken.jpg", (EXAMPLES / "rocket.jpg").read_bytes()[:5000], "broken.jpg is damaged or incomplete"),
+    ("letter.png", b"Dear diary,\n" * 99, "letter.png is not an image"),
+    ("<b>bold.png", b"\x89PNG", "is not an image"),
+    ("large.jpg", (EXAMPLES / "rocket.jpg").read_bytes() + bytes(60 * 2**20), "has 60 MB and the limit is 20 MB"),
+    ("drawing.svg", b"<svg xmlns='http://www.w3.org/2000/svg'><circle r='9'/></svg>", "is an SVG drawing"),
+], ids=["truncated", "text", "markup", "large", "svg"])  # fmt: skip
+def test_broken_file_is_one_sentence_where_the_answer_would_be(page, tmp_path, name, data, words):
+    (tmp_path / name).write_bytes(data)
+    give(page, tmp_path / name)
+    error = page.locator("#answer .error")
+    expect(error).to_contain_text(words, timeout=WAIT)
+    assert error.locator("b").count() == 0  # a file's name is text, not markup
+    expect(page.locator("#map")).to_have_count(0)
+    expect(page.locator(".toast-body")).to_have_count(0)
+    give_again = page.locator("#image button[aria-label='Clear'], #image button[title='Clear']")
+    if give_again.count():
+        give_again.first.click()
+        expect(page.locator("#answer")).to_contain_text("Drop, paste or pick", timeout=WAIT)
+
+
+def test_every_request_stays_on_this_host(page, url):
+    give(page, EXAMPLES / "astronaut.png")
+    expect(page.locator("#map img")).to_be_visible(timeout=WAIT)
+    page.wait_for_load_state("networkidle")
+    assert len(page.asked) > 10
+    assert [asked for asked in page.asked if not asked.startswith((url, "data:", "blob:"))] == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")])
+def test_narrow_and_wide_light_and_dark(browser, url, width, scheme):
+    """Nothing runs over the edge, the answer stands before the examples on a phone, and text can be read."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(url)
+    expect(page.locator("#examples img")).to_have_count(6, timeout=WAIT)
+    give(page, EXAMPLES / "astronaut.png")
+    expect(page.locator("#map img")).to_be_visible(timeout=WAIT)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if width < 700:
+        assert page.locator("#answer").bounding_box()["y"] < page.locator("#examples").bounding_box()["y"]
+    text, back = page.evaluate(
+        """() => [getComputedStyle(document.querySelector('#answer .sentence')).color,
+        getComputedStyle(document.body).backgroundColor].map(c => c.match(/[\\d.]+/g).slice(0, 3).map(Number))"""
+    )
+    assert abs(sum(text) - sum(back)) > 450  # of 765
+    context.close()
+
+
+def test_api(url, bundled):
+    from gradio_client import Client, handle_file
+
+    client = Client(url, verbose=False)
+    (expected,) = bundled.predict([EXAMPLES / "rocket.jpg"])
+    found = client.predict(handle_file(str(EXAMPLES / "rocket.jpg")), api_name="/predict")
+    assert list(found) == ["label", "probs", "p_ai", "band", "model"]
+    assert found["label"] == expected.label
+    assert abs(found["p_ai"] - expected.p_ai) < 1e-3
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/predict"]
+
+
+def test_api_error_is_the_sentence(url, tmp_path):
+    from gradio_client import Client, handle_file
+
+    (tmp_path / "notes.png").write_bytes(b"no picture at all")
+    with pytest.raises(Exception, match=r"notes\.png is not an image") as caught:
+        Client(url, verbose=False).predict(handle_file(str(tmp_path / "notes.png")), api_name="/predict")
+    assert "Traceback" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", [
+    str(EXAMPLES / "SOURCES.md"), "/etc/passwd", "../../../../etc/passwd", "http://127.0.0.1:9/a.png", "https://example.com/a.png",
+])  # fmt: skip
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_only_uploads_are_opened(url, path, meta):
+    """A path or address that somebody posts is not opened, with or without Gradio's own mark on it."""
+    from gradio_client import Client
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the client's own class differs by cause
+        Client(url, verbose=False).predict({"path": path, **meta}, api_name="/predict")
+    assert "root:" not in str(caught.value)
+    assert "SOURCES" not in str(caught.value) or "not an image" not in str(caught.value)
+
+
+def test_no_foreign_file_is_fetched(url):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{url}/gradio_api/file=https://example.com/a.png", timeout=20)
+    assert caught.value.code == 404
+
+
+def test_log_holds_no_traceback(log):
+    """Last in the file: whatever the tests above sent, the program never stumbled."""
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--examples", "/nowhere"], "holds no images"),
+    (["--port", "many"], "invalid int value"),
+])  # fmt: skip
+def test_wrong_usage(arguments, words):
+    done = subprocess.run([sys.executable, str(EXAMPLES.parent / "app.py"), *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr

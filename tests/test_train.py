@@ -1,0 +1,229 @@
+"""Training on pictures made here, small enough for a test, against references and known answers."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torchvision.models import DenseNet121_Weights, densenet121, mobilenet_v2
+
+import detector
+from detector import CLASSES
+from detector.checkpoint import CheckpointError, Config, save_checkpoint
+from detector.model import DenseNet121
+from detector.transforms import Web, card_transforms, eval_transforms, hard, recompress, train_transforms
+from train import distill
+from train.__main__ import main
+from train.data import DataError, ImageFolder
+from train.engine import Precision
+from train.metrics import expected_calibration_error, figures, fit_temperature
+from train.recipes import CARD, ROBUST
+from train.run import run
+from train.start import initial_model
+
+COLOURS = {"dalle": (200, 60, 60), "human": (60, 200, 60), "other_ai": (60, 60, 200)}
+
+
+@pytest.fixture(scope="module")
+def coloured(tmp_path_factory):
+    """Three classes told apart by their colour, in noise: 12 training images each, 4 for validation and test."""
+    root, noise = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    for split, n in (("train", 12), ("val", 4), ("test", 4)):
+        for name, colour in COLOURS.items():
+            (root / split / name).mkdir(parents=True)
+            for i in range(n):
+                pixels = np.clip(noise.normal(colour, 40, (72, 96, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(root / split / name / f"{i}.png")
+    return root
+
+
+def test_robust_recipe_learns_and_its_run_loads(coloured, tmp_path):
+    recipe = replace(ROBUST, phases=((32, 4), (48, 2)), batch_size=12, lr=2e-3)
+    run(recipe, coloured, tmp_path / "run", "scratch", None)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert lines[-1]["train_loss"] < lines[0]["train_loss"]
+    found = detector.load(tmp_path / "run")
+    assert found.config.metrics["test"]["clean"]["n"] == 12
+    assert found.config.metrics["test"]["clean"]["balanced_accuracy"] == balanced_accuracy(found, coloured / "test")
+    assert "balanced accuracy" in (tmp_path / "run" / "README.md").read_text()
+
+
+def balanced_accuracy(model, root) -> float:
+    """By hand, through the front door."""
+    recalls = []
+    for name in CLASSES:
+        verdicts = model.predict(sorted((root / name).iterdir()))
+        recalls.append(sum(v.label == name for v in verdicts) / len(verdicts))
+    return round(sum(recalls) / 3, 4)
+
+
+def test_card_recipe_equals_the_plain_loop(coloured, tmp_path, published):
+    """Cached features against the forward pass of the frozen network in every epoch, without augmentation."""
+    save_checkpoint(tmp_path / "start", published, Config(), torch.float32)
+    recipe = replace(CARD, phases=((64, 3),), views=2, transforms=eval_transforms, lr=1e-2, batch_size=9)
+    seen = []
+    original = torch.utils.data.RandomSampler.__iter__
+
+    def remember(self):
+        order = list(original(self))
+        seen.append(order)
+        return iter(order)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.utils.data.RandomSampler, "__iter__", remember)
+        patch.setattr(Precision, "best", lambda: Precision(torch.device("cpu"), bf16=False))
+        run(recipe, coloured, tmp_path / "run", str(tmp_path / "start"), None)
+
+    data = ImageFolder(coloured / "train", eval_transforms(64))
+    x, target = torch.stack([data[i][0] for i in range(len(data))]), torch.tensor([t for _, t in data.samples])
+    model, _ = initial_model(str(tmp_path / "start"))
+    model.requires_grad_(False).eval()
+    model.classifier.requires_grad_(True)
+    optimizer = torch.optim.Adam(model.classifier.parameters(), 1e-2)
+    weights = []
+    for order in seen:
+        for batch in torch.tensor(order).split(9):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(x[batch]), target[batch]).backward()
+            optimizer.step()
+        weights.append(model.classifier.weight.detach().clone())
+    found = detector.load(tmp_path / "run").model
+    gaps = [(found.classifier.weight - weight).abs().max().item() for weight in weights]  # one epoch was the best
+    assert len(seen) == 3
+    assert min(gaps) < 2e-3  # half precision and the order of sums
+    assert torch.allclose(found.features.conv0.weight, published.features.conv0.weight, atol=1e-3)
+
+
+def test_distillation_comes_nearer_to_its_teacher(coloured, tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    save_file(
+        {k: v for k, v in mobilenet_v2().state_dict().items() if k.startswith("features")}, tmp_path / "t.safetensors"
+    )
+    monkeypatch.setattr(distill, "PHASES", ((32, 3),))
+    monkeypatch.setattr(distill, "BATCH_SIZE", 12)
+    distill.distill(coloured, tmp_path / "t.safetensors", tmp_path / "out")
+    assert initial_model(str(tmp_path / "out"))[1] == str(tmp_path / "out")
+    loss = json.loads((tmp_path / "out" / "config.json").read_text())["recipe"]["hint_loss"]
+    teacher = distill.Teacher(tmp_path / "t.safetensors")
+    fresh = distill.Distiller(DenseNet121(3), teacher)
+    x = torch.stack([ImageFolder(coloured / "train", train_transforms(32))[i][0] for i in range(12)])
+    assert loss < fresh(x)[1].item()
+    assert not teacher.train().training
+    save_file({"a": torch.zeros(1)}, tmp_path / "wrong.safetensors")
+    with pytest.raises(CheckpointError, match="not MobileNetV2"):
+        distill.Teacher(tmp_path / "wrong.safetensors")
+
+
+def test_teacher_features_equal_torchvision(tmp_path):
+    network = mobilenet_v2().eval()
+    save_file({k: v for k, v in network.state_dict().items() if k.startswith("features")}, tmp_path / "t.safetensors")
+    x = torch.randn(2, 3, 224, 224)
+    with torch.inference_mode():
+        torch.testing.assert_close(distill.Teacher(tmp_path / "t.safetensors")(x)[-1], network.features(x))
+
+
+def test_imagenet_weights_start_the_features(tmp_path, monkeypatch):
+    """A file of torchvision's layout in its cache is taken, all but the classifier of 1,000 classes."""
+    torch.manual_seed(1)
+    network = densenet121()
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    torch.save(network.state_dict(), tmp_path / "checkpoints" / DenseNet121_Weights.IMAGENET1K_V1.url.rsplit("/", 1)[1])
+    model, words = initial_model("imagenet")
+    assert "ImageNet" in words
+    assert torch.equal(model.features.conv0.weight, network.features.conv0.weight)
+    assert model.classifier.weight.shape == (3, 1024)
+
+
+def test_imagenet_weights_out_of_reach(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
+    _, words = initial_model("imagenet")
+    assert words == "scratch, ImageNet weights unreachable"
+    assert "cannot be fetched" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [["/nowhere"], ["/nowhere", "--init", "/none"]])
+def test_wrong_folder_is_one_sentence(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert str(caught.value).endswith(".")
+
+
+def test_classes_follow_their_names_not_their_order(coloured, tmp_path):
+    data = ImageFolder(coloured / "train", lambda image: image.getpixel((0, 0)))
+    assert [CLASSES[target] for _, target in data.samples] == [path.parent.name for path, _ in data.samples]
+    (tmp_path / "dalle").mkdir()
+    with pytest.raises(DataError, match="dalle, human, other_ai"):
+        ImageFolder(tmp_path, None)
+
+
+# Figures
+
+
+def test_figures_of_a_case_worked_by_hand():
+    probs = torch.tensor([  # targets: dalle, dalle, human, human, other_ai, other_ai
+        [0.92, 0.04, 0.04], [0.30, 0.60, 0.10], [0.01, 0.98, 0.01],
+        [0.50, 0.25, 0.25], [0.10, 0.10, 0.80], [0.45, 0.10, 0.45],
+    ])  # fmt: skip
+    found = figures(probs.log(), torch.tensor([0, 0, 1, 1, 2, 2]))
+    assert found["n"] == 6
+    assert found["confusion"] == [[1, 1, 0], [1, 1, 0], [1, 0, 1]]
+    assert found["recall"] == {"dalle": 0.5, "human": 0.5, "other_ai": 0.5}
+    assert found["accuracy"] == found["balanced_accuracy"] == 0.5
+    ai = found["ai_vs_human"]
+    # P(AI) of AI images: .96, .40, .90, .90; of human ones: .02, .75. Pairs in the right order: 3 + 4 of 8.
+    assert ai["auroc"] == pytest.approx(7 / 8)
+    assert ai["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
+    assert ai["fpr_at_band"] == {"leans": 0.5, "likely": 0.5, "very_likely": 0.0}
+
+
+def test_calibration_error_against_a_loop():
+    probs = torch.softmax(torch.randn(500, 3, generator=torch.Generator().manual_seed(0)) * 2, 1)
+    targets = torch.randint(0, 3, (500,), generator=torch.Generator().manual_seed(1))
+    expected = 0.0
+    for low in range(15):
+        inside = [i for i in range(500) if low / 15 <= probs[i].max() < (low + 1) / 15]
+        if inside:
+            right = sum(int(probs[i].argmax() == targets[i]) for i in inside) / len(inside)
+            sure = sum(float(probs[i].max()) for i in inside) / len(inside)
+            expected += len(inside) / 500 * abs(right - sure)
+    assert expected_calibration_error(probs, targets) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("true", [0.5, 1.0, 3.0])
+def test_temperature_is_found_again(true):
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(20_000, 3, generator=generator) * 2
+    targets = torch.multinomial(torch.softmax(logits, 1), 1, generator=generator)[:, 0]
+    assert fit_temperature(logits * true, targets) == pytest.approx(true, rel=0.05)
+
+
+# Transforms
+
+
+def test_degradations_degrade(pictures):
+    picture = pictures[1]
+    clean = np.asarray(picture, float)
+    mild, strong = (np.abs(np.asarray(recompress(picture, q), float) - clean).mean() for q in (90, 40))
+    assert 0 < mild < strong
+    assert hard(picture).size == (picture.width // 2, picture.height // 2)
+    assert {Web(1.0)(picture).mode for _ in range(20)} == {"RGB"}
+    assert Web(0.0)(picture) is picture
+
+
+@pytest.mark.parametrize("make", [eval_transforms, train_transforms, card_transforms])
+def test_transforms_end_in_a_normalised_square(make, pictures):
+    x = make(96)(pictures[0])
+    assert x.shape == (3, 96, 96)
+    assert x.dtype == torch.float32
+    assert -2.2 < x.min() < x.max() < 2.7  # what ImageNet's mean and std make of [0, 1]
+
+
+def test_fixed_folder_draws_the_same_again(coloured):
+    data = ImageFolder(coloured / "val", lambda image: Web(1.0)(image).tobytes(), fixed=True)
+    assert [data[i][0] for i in range(4)] == [data[i][0] for i in range(4)]
