@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -11,6 +12,17 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+
+try:  # a ZeroGPU Space starts only if a function asks for a GPU; it has to be imported before torch
+    import spaces
+except ImportError:
+    pass
+else:
+
+    @spaces.GPU
+    def gpu() -> None:
+        """This model is answered on the CPU; here to be found."""
+
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -47,6 +59,12 @@ def our_examples() -> list[gallery.Example]:
     return found
 
 
+def served(examples: list[gallery.Example]) -> list[gallery.Example]:
+    """The same, after Gradio was told that it may show the files from where they lie."""
+    gr.set_static_paths(sorted({example.path.parent for example in examples}))
+    return examples
+
+
 def in_background(function: Callable, *arguments: Any) -> Future:
     """`function(*arguments)` on a thread that does not keep the program alive."""
     future = Future()
@@ -71,16 +89,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--share", action="store_true", help="a public address through Gradio's relay")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
+    if options.port:
+        try:
+            socket.create_server((options.host or "127.0.0.1", options.port)).close()
+        except OSError as error:
+            parser.error(f"port {options.port} cannot be used ({error.strerror}); give another --port.")
     model = in_background(detector.load, options.model)
     if options.examples:
         try:
             found = gallery.folder_examples(options.examples)
         except ValueError as error:
             parser.error(str(error))
-        examples = in_background(lambda: found)
-    else:
-        examples = in_background(our_examples)
-    gr.set_static_paths([options.examples or gallery.EXAMPLES])
+    examples = in_background(lambda: served(found if options.examples else our_examples()))
     build_demo(model, examples).launch(
         server_name=options.host,
         server_port=options.port,

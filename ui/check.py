@@ -51,9 +51,8 @@ def draw(detector: Future, gallery: Future) -> None:
             with gr.Column(visible=False) as reasons:
                 label = gr.Label(label="Probability of each class", show_heading=False, elem_id="probabilities")
                 view = gr.Image(label="Map", interactive=False, buttons=BUTTONS, height=420, elem_id="map")
-                with gr.Row():
-                    which = gr.Radio([(NAMES[name], name) for name in CLASSES], label="Class", elem_id="class")
-                    kind = gr.Radio([(v, k) for k, v in KINDS.items()], value="cam", label="Map", elem_id="kind")
+                which = gr.Radio([(NAMES[name], name) for name in CLASSES], label="Class", elem_id="class")
+                kind = gr.Radio([(v, k) for k, v in KINDS.items()], value="cam", label="Map", elem_id="kind")
                 opacity = gr.Slider(0, 1, value=0.7, step=0.05, label="Opacity of the map", elem_id="opacity")
                 legend = gr.Markdown(elem_id="legend")
     model_line = gr.HTML(f"<p>{LOADING}</p>", elem_id="model-line")

@@ -25,5 +25,7 @@ CSS = """
   #given, #found { display: contents; }
   #check > * > * { width: 100%; }
   #examples { order: 1; }
+  #examples .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
+  .gradio-container .main { padding: 16px; }
 }
 """

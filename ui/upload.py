@@ -22,12 +22,12 @@ class ImageFile(gr.Image):
             return None
         path = Path(payload.path or "").resolve()
         if not path.is_relative_to(Path(self.GRADIO_CACHE).resolve()):
-            raise gr.Error("Only an uploaded file can be classified; upload the image first.")
+            raise gr.Error("Only an uploaded file can be classified; upload the image first.", print_exception=False)
         return str(path)
 
     async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
         if str(url_or_file_path).startswith(("http:", "https:")):
-            raise gr.Error("Addresses are not fetched; save the image and upload the file.")
+            raise gr.Error("Addresses are not fetched; save the image and upload the file.", print_exception=False)
         return await super().async_move_resource_to_block_cache(url_or_file_path)
 
 

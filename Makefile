@@ -1,0 +1,28 @@
+# make run: the page on http://127.0.0.1:7860. make test: every test. Both build their own virtual environment.
+PYTHON ?= python3
+BIN = .venv/bin
+
+.PHONY: run test lint bench
+
+run: .venv/app
+	$(BIN)/python app.py --port 7860
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/latency.py
+
+.venv/app: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --upgrade pip
+	$(BIN)/python -m pip install -q -r requirements.txt
+	touch $@
+
+.venv/dev: .venv/app requirements-dev.txt
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	touch $@

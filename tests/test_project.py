@@ -1,0 +1,104 @@
+"""What the project says of itself is true: front matter, requirements, options, sources of the examples."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from PIL import Image
+
+from detector import CLASSES
+from tests.conftest import EXAMPLES
+from ui.gallery import bundled_examples, folder_examples
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_front_matter_of_a_space():
+    front = yaml.safe_load(README.split("---")[1])
+    assert front["sdk"] == "gradio"
+    assert f"gradio=={front['sdk_version']}\n" in (ROOT / "requirements.txt").read_text()
+    assert (ROOT / front["app_file"]).is_file()
+    assert front["license"] == "mit"
+    assert "MIT License" in (ROOT / "LICENSE").read_text()
+    assert len(front["short_description"]) <= 60
+    assert front["python_version"] in ("3.10", "3.11", "3.12", "3.13")
+    assert front["colorFrom"] in ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
+    assert front["models"] == ["VilaVision/AIgeneratedimagedetection"]
+
+
+def test_every_image_of_the_readme_is_there():
+    found = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
+    assert found
+    assert all((ROOT / path).is_file() for path in found)
+
+
+@pytest.mark.parametrize(
+    "command", [["app.py"], ["-m", "detector"], ["-m", "train"], ["-m", "train.distill"]], ids=" ".join
+)
+def test_every_option_is_in_the_readme(command):
+    done = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, cwd=ROOT, check=True)
+    options = set(re.findall(r"--[a-z-]+", done.stdout)) - {"--help"}
+    assert options
+    assert sorted(option for option in options if f"`{option}" not in README and f" {option}" not in README) == []
+
+
+def test_every_example_has_its_source():
+    table = (EXAMPLES / "SOURCES.md").read_text("utf-8")
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ")
+    ]
+    assert rows[0] == ["file", "label", "title", "author", "licence", "source"]
+    listed = {row[0]: row for row in rows[1:]}
+    assert set(listed) == {path.name for path in EXAMPLES.iterdir()} - {"SOURCES.md"}
+    for _, label, title, author, licence, source in listed.values():
+        assert label in CLASSES
+        assert licence in ("CC0", "public domain")
+        assert all((title, author, source))
+    assert [example.path.name for example in bundled_examples()] == list(listed)
+
+
+def test_example_is_what_its_package_holds():
+    """Byte for byte; Matplotlib is the one of the packages that comes with the tests (through grad-cam)."""
+    import matplotlib
+
+    ours, theirs = EXAMPLES / "grace_hopper.jpg", Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_gallery_of_any_folder_takes_turns(tmp_path):
+    for name in ("human/a.png", "human/b.png", "dalle/c.png", "elsewhere/d.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("RGB", (40, 40)).save(tmp_path / name)
+    assert [(e.path.name, e.label) for e in folder_examples(tmp_path)] == [
+        ("c.png", "dalle"), ("a.png", "human"), ("b.png", "human"),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="holds no images"):
+        folder_examples(tmp_path / "elsewhere")
+
+
+def test_published_samples_join_the_gallery(hub):
+    from app import our_examples
+    from detector.checkpoint import PUBLISHED
+
+    hub.files |= {
+        (PUBLISHED, name): b"sample " + name.encode() for name in ("DallE_4.jpg", "HG_22.jpg", "OtherAI_5.jpg")
+    }
+    found = our_examples()[len(bundled_examples()) :]
+    assert [(e.path.read_bytes(), e.label) for e in found] == [
+        (b"sample DallE_4.jpg", "dalle"), (b"sample HG_22.jpg", "human"), (b"sample OtherAI_5.jpg", "other_ai"),
+    ]  # fmt: skip
+    hub.reset()
+    assert len(our_examples()) >= len(bundled_examples())
+
+
+def test_no_module_knows_what_it_must_not():
+    """detector knows nothing of the page or of training; nobody imports a sibling's private name."""
+    for path in (ROOT / "detector").glob("*.py"):
+        assert not re.search(r"^\s*(from|import) (gradio|ui|train|app)\b", path.read_text("utf-8"), re.M), path
+    for path in [p for room in ("detector", "train", "ui") for p in (ROOT / room).glob("*.py")]:
+        assert not re.search(r"from (detector|train|ui)\S* import .*\b_\w+", path.read_text("utf-8")), path
+        assert len(path.read_text("utf-8").splitlines()) <= 250, path
