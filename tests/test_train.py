@@ -154,6 +154,11 @@ def test_wrong_folder_is_one_sentence(arguments):
     assert str(caught.value).endswith(".")
 
 
+def test_frozen_features_must_have_learned_something(coloured, tmp_path):
+    with pytest.raises(CheckpointError, match="frozen"):
+        run(CARD, coloured, tmp_path, "scratch", None)
+
+
 def test_classes_follow_their_names_not_their_order(coloured, tmp_path):
     data = ImageFolder(coloured / "train", lambda image: image.getpixel((0, 0)))
     assert [CLASSES[target] for _, target in data.samples] == [path.parent.name for path, _ in data.samples]

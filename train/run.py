@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.transforms import v2
 
-from detector.checkpoint import Config, load_checkpoint, save_checkpoint
+from detector.checkpoint import CheckpointError, Config, load_checkpoint, save_checkpoint
 from detector.model import DenseNet121
 from detector.transforms import VARIANTS, Web, eval_transforms
 from train.card import write_card
@@ -30,6 +30,10 @@ def run(recipe: Recipe, data: Path, out: Path, init: str, teacher: Path | None) 
     started = time.strftime("%Y-%m-%d")
     torch.manual_seed(0)
     model, start = initial_model(init)
+    if recipe.views and start.startswith("scratch"):
+        raise CheckpointError(
+            f"The recipe {recipe.name} keeps the features frozen; give --init a path to trained ones."
+        )
     counts = {split: len(ImageFolder(data / split, eval_transforms())) for split in ("train", "val", "test")}
     config = Config(
         version=started,

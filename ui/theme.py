@@ -20,6 +20,7 @@ CSS = """
 #examples .grid-wrap { height: auto; min-height: 0; max-height: 460px; padding-top: 2.6em; }
 #examples .caption-label { left: 0; right: 0; max-width: none; border-radius: 0; }
 #examples .caption-label { font-size: 0.8em; padding: 0.15em 0.4em; }
+#model-line, .answer { overflow-wrap: anywhere; }
 #model-line { font-size: 0.92em; border-top: 1px solid var(--border-color-primary); padding-top: 0.6em; }
 @media (max-width: 740px) { /* one column: the answer comes before the examples */
   #given, #found { display: contents; }
