@@ -11,11 +11,13 @@ cost one small matrix product, with no gradient and no hook on a shared model:
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor, nn
+
+if TYPE_CHECKING:  # the page draws overlays, and is up before torch is
+    from torch import Tensor, nn
 
 # Grad-CAM, weak to strong: violet to yellow (from matplotlib's inferno), ordered in grey and for colour-blind eyes.
 _HEAT = np.array(((87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)), np.float32)
@@ -31,8 +33,10 @@ class Maps:
     evidence: np.ndarray  # (3, h, w), signed; sums to the logit less the bias
 
 
-def explain(features: Tensor, classifier: nn.Linear) -> list[Maps]:
+def explain(features: "Tensor", classifier: "nn.Linear") -> list[Maps]:
     """Features (N, 1024, h, w) after the last norm, before its ReLU -> the maps of each image."""
+    import torch
+
     features, weight = features.float(), classifier.weight.float()  # weight (C, 1024)
     cells = features.shape[2] * features.shape[3]
     active = torch.relu(features)

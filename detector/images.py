@@ -40,8 +40,7 @@ def open_image(
     """
     name = name or (Path(source).name if isinstance(source, str | Path) else "This image")
     if isinstance(source, Image.Image):
-        image = source.copy()
-        return _decode(image, name, max_pixels)
+        return _decode(source, name, max_pixels)
     data = source if isinstance(source, bytes) else _read(Path(source), name, max_bytes)
     _check_bytes(len(data), name, max_bytes)
     try:
@@ -121,7 +120,8 @@ def _decode(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
             f"use a version with at least {MIN_SIDE} pixels on each side."
         )
     try:
-        image.seek(0)
+        if getattr(image, "is_animated", False):
+            image.seek(0)
         image.load()
         return _to_rgb(ImageOps.exif_transpose(image))
     except ImageError as error:

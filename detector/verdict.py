@@ -1,9 +1,12 @@
 """Probabilities -> bands and words. One place, so that page, command and reports say the same."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from detector import CLASSES
-from detector.explain import Maps
+
+if TYPE_CHECKING:
+    from detector.explain import Maps
 
 NAMES = {"dalle": "DALL-E", "human": "Human", "other_ai": "Other AI"}  # on the page
 # Lower bound of the calibrated probability of the answer -> what the answer is called.
@@ -22,7 +25,7 @@ class Verdict:
 
     probs: dict[str, float]  # class -> probability, after temperature; sums to 1
     logits: tuple[float, float, float]  # before temperature, in the order of CLASSES
-    maps: Maps
+    maps: "Maps"
     model: str  # which model answered
 
     @property

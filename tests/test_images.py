@@ -174,6 +174,17 @@ def test_what_is_no_file(tmp_path):
             open_image(path)
 
 
+def test_pil_images_are_taken_and_left_alone():
+    image = PICTURE.convert("L")
+    assert close(open_image(image), image.convert("RGB"), 0)
+    assert image.mode == "L"
+    broken = Image.open(io.BytesIO(encode(PICTURE, "JPEG")[:-200]))
+    with pytest.raises(ImageError, match="damaged"):
+        open_image(broken)
+    with pytest.raises(ImageError, match="too small"):
+        open_image(Image.new("RGB", (8, 8)))
+
+
 def test_limits_are_settings():
     data = encode(PICTURE, "PNG")
     with pytest.raises(ImageError, match="megapixels"):

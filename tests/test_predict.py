@@ -89,6 +89,12 @@ def test_import_loads_nothing():
     assert found.stdout.strip() == "[]"
 
 
+def test_page_is_up_before_torch():
+    code = "import sys, app; print('gradio' in sys.modules, 'torch' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "False"]
+
+
 def test_front_door():
     assert detector.Verdict is Verdict
     with pytest.raises(AttributeError, match="nothing_such"):

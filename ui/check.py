@@ -3,18 +3,22 @@
 import html
 import io
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 import gradio as gr
 from PIL import Image
 
-from detector import CLASSES, ImageError, Verdict
-from detector.checkpoint import CheckpointError, Config
+import detector
+from detector import CLASSES
 from detector.explain import Maps, overlay
 from detector.images import open_image
 from detector.report import to_json
-from detector.verdict import BANDS, NAMES
+from detector.verdict import BANDS, NAMES, Verdict
 from ui.gallery import Example
 from ui.upload import ImageFile
+
+if TYPE_CHECKING:
+    from detector.checkpoint import Config
 
 VIEW_SIDE = 768  # pixels of the overlay's longer side, at most
 KINDS = {"cam": "Grad-CAM", "evidence": "Signed evidence"}
@@ -30,7 +34,7 @@ WAITING = '<div class="answer"><p class="waiting">Drop, paste or pick an image. 
 LOADING = "The model is still loading; an image that you give now is answered as soon as it is there."
 
 
-def draw(detector: Future, gallery: Future) -> None:
+def draw(model: Future, gallery: Future) -> None:
     """Draw the tab and wire it. The futures yield a Detector and a list of Examples."""
     seen = gr.State()  # of the last answer: (Maps, the image as small JPEG), for drawing another map
     with gr.Row(equal_height=False, elem_id="check"):
@@ -64,16 +68,16 @@ def draw(detector: Future, gallery: Future) -> None:
             return {answer: WAITING, reasons: gr.Column(visible=False), seen: None}
         try:
             picture = open_image(path)
-            model = detector.result()
-            (verdict,) = model.predict([picture])
-        except (ImageError, CheckpointError) as error:
+            found = model.result()
+            (verdict,) = found.predict([picture])
+        except (detector.ImageError, detector.CheckpointError) as error:
             sentence = f'<div class="answer"><p class="error" role="alert">{html.escape(str(error))}</p></div>'
             return {answer: sentence, reasons: gr.Column(visible=False), seen: None}
         picture.thumbnail((VIEW_SIDE, VIEW_SIDE))
         kept = (verdict.maps, _to_jpeg(picture))
         view_update, legend_update = redraw(kept, verdict.label, kind, opacity)
         return {
-            answer: answer_html(verdict, model.config),
+            answer: answer_html(verdict, found.config),
             reasons: gr.Column(visible=True),
             label: {NAMES[name]: p for name, p in verdict.probs.items()},
             which: verdict.label,
@@ -98,8 +102,8 @@ def draw(detector: Future, gallery: Future) -> None:
     def predict(path: str) -> dict:
         """Classify one image: label, probs, p_ai, band, model."""
         try:
-            return to_json(detector.result().predict([path])[0])
-        except (ImageError, CheckpointError) as error:
+            return to_json(model.result().predict([path])[0])
+        except (detector.ImageError, detector.CheckpointError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 
     look = [kind, opacity]
@@ -121,11 +125,11 @@ def draw(detector: Future, gallery: Future) -> None:
     gr.Button(visible=False).click(predict, api_image, api_answer, api_name="predict", **MODEL_QUEUE)
 
     root = gr.context.Context.root_block
-    root.load(lambda: model_html(detector), None, model_line, show_progress="hidden", concurrency_limit=None, **hidden)
+    root.load(lambda: model_html(model), None, model_line, show_progress="hidden", concurrency_limit=None, **hidden)
     root.load(lambda: _captioned(gallery), None, examples, show_progress="hidden", concurrency_limit=None, **hidden)
 
 
-def answer_html(verdict: Verdict, config: Config) -> str:
+def answer_html(verdict: Verdict, config: "Config") -> str:
     """The sentence, P(AI) as a bar between the two answers, and what a strong word is worth."""
     ai, human = f"{verdict.p_ai:.0%}", f"{verdict.probs['human']:.0%}"
     return f"""<div class="answer" role="status">
@@ -136,7 +140,7 @@ def answer_html(verdict: Verdict, config: Config) -> str:
 </div>"""
 
 
-def caution(verdict: Verdict, config: Config) -> str:
+def caution(verdict: Verdict, config: "Config") -> str:
     """How far this answer can be trusted, from what was measured for this model, in one sentence."""
     test = config.metrics.get("test", {}).get("degraded")
     if not test:
@@ -150,11 +154,11 @@ def caution(verdict: Verdict, config: Config) -> str:
     return f"This model was right about {test['accuracy']:.0%} of {test['n']} test images; it is a hint, not proof."
 
 
-def model_html(detector: Future) -> str:
+def model_html(future: Future) -> str:
     """Which model answers, why, and its limits. Waits until it is loaded."""
     try:
-        model = detector.result()
-    except CheckpointError as error:
+        model = future.result()
+    except detector.CheckpointError as error:
         return f'<p role="alert">There is no model: {html.escape(str(error))}</p>'
     lines = [f"<b>Model: {html.escape(model.name)}.</b>", html.escape(model.note)]
     test = model.config.metrics.get("test", {})
