@@ -38,12 +38,13 @@ Drop in an image. You get probabilities, where in the image they came from, and 
 stays on the machine that runs this page and is deleted within minutes."""
 MAX_UPLOAD = "64mb"  # above detector.images.MAX_BYTES, so that its sentence is the one people read
 MAX_WAITING = 64  # people in the queue; further ones are told to come back
-DELETE_EVERY, DELETE_AFTER = 60, 300  # seconds; what was uploaded is gone within the sum of both
+DELETE_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
+MAX_VISITORS = 256  # whose last answer is kept at a time, about 0.2 MB each
 
 
 def build_demo(model: Future, examples: Future) -> gr.Blocks:
     """The page for futures of a Detector and of a list of `ui.gallery.Example`: it is up before they are there."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, DELETE_AFTER)) as demo:
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, check.KEEP_SECONDS)) as demo:
         gr.Markdown(INTRO, elem_id="title")
         check.draw(model, examples)
     return demo.queue(max_size=MAX_WAITING, api_open=False)
@@ -57,12 +58,6 @@ def our_examples() -> list[gallery.Example]:
     except detector.CheckpointError as error:
         logging.warning("The published model's samples are not in the gallery. %s", error)
     return found
-
-
-def served(examples: list[gallery.Example]) -> list[gallery.Example]:
-    """The same, after Gradio was told that it may show the files from where they lie."""
-    gr.set_static_paths(sorted({example.path.parent for example in examples}))
-    return examples
 
 
 def in_background(function: Callable, *arguments: Any) -> Future:
@@ -92,15 +87,14 @@ def main(arguments: list[str] | None = None) -> None:
     if options.port:
         try:
             socket.create_server((options.host or "127.0.0.1", options.port)).close()
-        except OSError as error:
-            parser.error(f"port {options.port} cannot be used ({error.strerror}); give another --port.")
+        except (OSError, OverflowError) as error:
+            parser.error(f"port {options.port} cannot be used ({error}); give another --port.")
+    try:
+        found = gallery.folder_examples(options.examples) if options.examples else None
+    except ValueError as error:
+        parser.error(str(error))
     model = in_background(detector.load, options.model)
-    if options.examples:
-        try:
-            found = gallery.folder_examples(options.examples)
-        except ValueError as error:
-            parser.error(str(error))
-    examples = in_background(lambda: served(found if options.examples else our_examples()))
+    examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
     build_demo(model, examples).launch(
         server_name=options.host,
         server_port=options.port,
@@ -111,6 +105,7 @@ def main(arguments: list[str] | None = None) -> None:
         ssr_mode=False,
         run_history=False,
         footer_links=["api"],
+        state_session_capacity=MAX_VISITORS,
         app_kwargs={"middleware": [Middleware(NoForeignFiles)]},
     )
 

@@ -4,22 +4,24 @@ import argparse
 import csv
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
+from PIL import Image
 from tqdm import tqdm
 
 import detector
 from detector.checkpoint import CHOICES
 from detector.explain import overlay
 from detector.images import find_images, open_image
+from detector.predict import BATCH_SIZE
 from detector.report import CSV_FIELDS, to_json, to_row
 from detector.verdict import NAMES
 
-BATCH_SIZE = 8  # images; more gain nothing on a CPU and cost memory
 MAP_SIDE = 768  # pixels of an overlay's longer side, at most
 
 
@@ -33,21 +35,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--maps", type=Path, metavar="DIR", help="write the six overlays of every image there")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold bytes that are no text
     with ExitStack() as stack:
         try:
-            rows = (
-                _csv_writer(stack.enter_context(options.csv.open("w", newline="", encoding="utf-8")))
-                if options.csv
-                else None
-            )
+            model = detector.load(options.model)
+            rows = _csv_writer(stack.enter_context(_text(options.csv))) if options.csv else None
             if options.maps:
                 options.maps.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            parser.error(f"{error.filename} cannot be written: {error.strerror}.")
-        try:
-            model = detector.load(options.model)
         except detector.CheckpointError as error:
             parser.error(str(error))
+        except OSError as error:
+            parser.error(f"{error.filename} cannot be written: {error.strerror}.")
         files = list(_files(options.paths))
         failed = 0
         width = min(60, max((len(str(file)) for file, _ in files), default=0))
@@ -64,6 +62,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if failed else 0
 
 
+def _text(path: Path):
+    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+
+
 def _csv_writer(file) -> csv.DictWriter:
     writer = csv.DictWriter(file, CSV_FIELDS)
     writer.writeheader()
@@ -72,39 +74,53 @@ def _csv_writer(file) -> csv.DictWriter:
 
 def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
     """(file, its place below DIR of --maps): the images in a folder, or what was named, even if it is none."""
+    taken = set()
     for path in paths:
-        inside = find_images(path) if path.is_dir() else []
-        yield from ((file, file.relative_to(path)) for file in inside)
-        if not inside:
-            yield path, Path(path.name)
+        try:
+            inside = find_images(path) if path.is_dir() else []
+        except OSError:  # a name too long, a folder that is closed: opening it will say so
+            inside = []
+        for file, place in [(file, file.relative_to(path)) for file in inside] or [(path, Path(path.name))]:
+            n = 2
+            unique = place
+            while unique in taken:  # a/cat.png and b/cat.png were both named
+                unique, n = place.with_name(f"{place.name}.{n}"), n + 1
+            taken.add(unique)
+            yield file, unique
 
 
 def _results(model: "detector.Detector", files: list[tuple[Path, Path]], maps: Path | None) -> Iterator[dict]:
     """One dict a file, in order. A bad file never stops the rest."""
     remaining = iter(files)
     while batch := list(islice(remaining, BATCH_SIZE)):
-        xs, thumbnails, errors = [], [], {}
-        for file, _ in batch:
+        opened = [_open(model, file, keep=maps is not None) for file, _ in batch]
+        verdicts = iter(model.classify([x for x, _, error in opened if not error]))
+        for (file, place), (_, image, error) in zip(batch, opened, strict=True):
+            if error:
+                yield {"file": str(file), "error": error}
+                continue
+            verdict = next(verdicts)
             try:
-                image = open_image(file)
-            except detector.ImageError as error:
-                errors[file] = str(error)
+                if maps:
+                    _write_maps(maps / place, image, verdict)
+            except OSError as problem:
+                yield {"file": str(file), "error": f"Its maps cannot be written to {maps} ({problem.strerror})."}
                 continue
-            xs.append(model.transform(image))
-            image.thumbnail((MAP_SIDE, MAP_SIDE))
-            thumbnails.append(image)
-        answers = iter(zip(model.classify(xs), thumbnails, strict=True))
-        for file, place in batch:
-            if file in errors:
-                yield {"file": str(file), "error": errors[file]}
-                continue
-            verdict, image = next(answers)
-            if maps:
-                _write_maps(maps / place, image, verdict)
             yield {"file": str(file)} | to_json(verdict)
 
 
-def _write_maps(place: Path, image, verdict: "detector.Verdict") -> None:
+def _open(model: "detector.Detector", file: Path, keep: bool) -> tuple:
+    """(x, small image if it is to be kept, None) or (None, None, error): a large photograph does not stay in memory."""
+    try:
+        image = open_image(file)
+    except detector.ImageError as error:
+        return None, None, str(error)
+    x = model.transform(image)
+    image.thumbnail((MAP_SIDE, MAP_SIDE))
+    return x, image if keep else None, None
+
+
+def _write_maps(place: Path, image: Image.Image, verdict: "detector.Verdict") -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     for index, name in enumerate(detector.CLASSES):
         for kind in ("cam", "evidence"):
@@ -122,4 +138,8 @@ def _line(result: dict, width: int) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

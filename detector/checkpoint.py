@@ -15,19 +15,19 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from detector import CLASSES
 from detector.model import DenseNet121
-from detector.transforms import MEAN, STD
+from detector.transforms import MEAN, STD, VARIANTS
 
 log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).parent / "weights"
 PUBLISHED = "VilaVision/AIgeneratedimagedetection"  # repository on the Hub
 PUBLISHED_FILE = "densenet_finetuned_dense.pth"
+WEIGHT_SUFFIXES = (".pth", ".safetensors")
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 CHOICES = "auto, hub, bundled, a checkpoint's path, or a repository of the Hub (owner/name)"
 CONNECT_TIMEOUT = 3  # seconds until a silent Hub counts as unreachable
@@ -60,7 +60,7 @@ class Config:
             known = {f.name: found[f.name] for f in fields(cls) if f.name in found}
             config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
             config._check()
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CheckpointError(
                 f"{path} is not a checkpoint's config ({error}); train or download it again."
             ) from error
@@ -75,6 +75,10 @@ class Config:
             raise ValueError("its mean and std are not three numbers each")
         if self.temperature is not None and not self.temperature > 0:
             raise ValueError(f"its temperature is {self.temperature!r}, not a positive number")
+        for variants in self.metrics.values():
+            for variant in VARIANTS:
+                for figure in ("n", "accuracy", "balanced_accuracy", "confusion", "ai_vs_human", "ece"):
+                    variants[variant][figure]  # what the page and the card quote; KeyError names what lacks
 
 
 @dataclass(frozen=True)
@@ -102,13 +106,13 @@ def load_checkpoint(model: str = "auto") -> Checkpoint:
         return _from_path(BUNDLED)
     if Path(model).exists():
         return _from_path(Path(model))
-    if model.count("/") == 1 and not model.startswith((".", "/", "~")) and not Path(model).suffix:
+    if model.count("/") == 1 and not model.startswith((".", "/", "~")) and Path(model).suffix not in WEIGHT_SUFFIXES:
         return _from_hub(model)
     raise CheckpointError(f"There is no model {model!r}; give {CHOICES}.")
 
 
 def save_checkpoint(folder: Path, model: torch.nn.Module, config: Config, dtype: torch.dtype = torch.float16) -> None:
-    """Write weights (floats as `dtype`) and config, each in one step: a killed run leaves the old or the new."""
+    """Write weights (floats as `dtype`) and config, each in one step: no reader ever sees half a file."""
     folder.mkdir(parents=True, exist_ok=True)
     state_dict = {
         key: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
@@ -151,7 +155,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(
             f"{path.name} is refused: it is damaged, or holds code beside weights, and loading it would run that code."
         ) from error
-    except (OSError, RuntimeError, SafetensorError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a hostile pickle or archive can raise anything; the cause is kept
         raise CheckpointError(f"{path.name} is damaged or not a model; download or train it again.") from error
     if not isinstance(found, dict) or not all(isinstance(value, Tensor) for value in found.values()):
         raise CheckpointError(f"{path.name} is not a plain state dict of tensors; save model.state_dict().")
@@ -172,6 +176,8 @@ def _build(state_dict: dict[str, Tensor], path: Path) -> DenseNet121:
             raise CheckpointError(
                 f"{path.name} is no DenseNet121 of {len(CLASSES)} classes: {key} is {theirs} where {ours} belongs."
             )
+        if expected[key].is_floating_point() != state_dict[key].is_floating_point():
+            raise CheckpointError(f"{path.name} is damaged: {key} holds {state_dict[key].dtype}.")
         if not torch.isfinite(state_dict[key]).all():
             raise CheckpointError(f"{path.name} is damaged: {key} holds values that are not numbers.")
     floats = {key: value.float() if value.is_floating_point() else value for key, value in state_dict.items()}
@@ -187,49 +193,48 @@ def _from_hub(repo_id: str, deadline: float | None = None) -> Checkpoint:
     import huggingface_hub  # noqa: F401 - takes a second, which is not the Hub's fault
 
     files = [PUBLISHED_FILE] if repo_id == PUBLISHED else [CONFIG_FILE, WEIGHTS_FILE]
-    paths = _within(deadline, lambda: [download(repo_id, name) for name in files])
+    paths = within(deadline, lambda: [download(repo_id, name) for name in files])
     revision = paths[-1].parent.name[:7]  # .../snapshots/<commit>/<file>
     return _from_path(paths[-1] if len(files) == 1 else paths[-1].parent, f"hub {repo_id}@{revision}")
 
 
 def download(repo_id: str, filename: str) -> Path:
-    """A file of a repository of the Hub, from the cache if it is there. Raises CheckpointError, within seconds."""
+    """A file of a repository of the Hub, from the cache if it is there. Raises CheckpointError, at once if the Hub
+    cannot be reached; a slow download takes its time."""
     import huggingface_hub as hub
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub import errors
 
     try:
-        return Path(hub.hf_hub_download(repo_id, filename, local_files_only=True))
-    except LocalEntryNotFoundError:
-        pass  # not cached yet
-    except hub.errors.HFValidationError as error:
-        raise CheckpointError(f"There is no model {repo_id!r}; give {CHOICES}.") from error
-    try:
+        try:
+            return Path(hub.hf_hub_download(repo_id, filename, local_files_only=True))
+        except errors.LocalEntryNotFoundError:
+            pass  # not cached yet
         # Asked first, since hf_hub_download takes half a minute to find out that there is no network.
         hub.get_hf_file_metadata(hub.hf_hub_url(repo_id, filename), timeout=CONNECT_TIMEOUT)
         return Path(hub.hf_hub_download(repo_id, filename, etag_timeout=CONNECT_TIMEOUT))
-    except RepositoryNotFoundError as error:
+    except errors.HFValidationError as error:
+        raise CheckpointError(f"There is no model {repo_id!r}; give {CHOICES}.") from error
+    except errors.RepositoryNotFoundError as error:
         raise CheckpointError(f"The Hub has no repository {repo_id}; check the name.") from error
-    except EntryNotFoundError as error:
-        raise CheckpointError(f"The Hub's repository {repo_id} has no file {filename}.") from error
     except Exception as error:  # a network fails in too many ways to list; the cause is kept
+        if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
+            raise CheckpointError(f"The Hub's repository {repo_id} has no file {filename}.") from error
         log.info("%s from the Hub: %r", filename, error)
         raise CheckpointError(f"The Hub could not be reached for {repo_id} ({type(error).__name__}).") from error
 
 
-def _within(seconds: float | None, action: Callable[[], list[Path]]) -> list[Path]:
+def within(seconds: float | None, action: Callable[[], list[Path]]) -> list[Path]:
     """What `action` returns or raises, or CheckpointError after `seconds`, while it goes on."""
     outcome = Future()
 
     def run() -> None:
         try:
             outcome.set_result(action())
-        except CheckpointError as error:
+        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
             outcome.set_exception(error)
 
     threading.Thread(target=run, daemon=True, name="hub").start()  # a pool's threads would hold up the program's end
     try:
         return outcome.result(seconds)
     except TimeoutError as error:
-        raise CheckpointError(
-            f"The Hub took longer than {seconds} seconds; its model is used once it is here."
-        ) from error
+        raise CheckpointError(f"The Hub took longer than {seconds} seconds; start again later to use it.") from error

@@ -58,7 +58,8 @@ def overlay(image: Image.Image, maps: Maps, class_index: int, kind: str = "cam",
         raise ValueError(f"The opacity is {opacity}; give 0 to 1.")
     stack = getattr(maps, kind)
     peak = max(float(np.abs(stack).max()), 1e-12)  # a map of nothing but zeros stays zero
-    smooth = np.asarray(Image.fromarray(stack[class_index] / peak).resize(image.size, Image.BICUBIC))  # (H, W)
+    # Not bicubic, which would undershoot beside a hot cell and paint evidence against that is not there.
+    smooth = np.asarray(Image.fromarray(stack[class_index] / peak).resize(image.size, Image.BILINEAR))  # (H, W)
     strength = np.abs(smooth).clip(0, 1)[..., None]
     if kind == "cam":
         steps = np.linspace(0, 1, len(_HEAT))

@@ -2,10 +2,14 @@
 
 import functools
 import io
+import logging
+import stat
 import warnings
 from pathlib import Path
 
 from PIL import Image, ImageOps
+
+log = logging.getLogger(__name__)
 
 try:  # HEIC, where the plug-in is installed
     from pillow_heif import register_heif_opener
@@ -17,10 +21,11 @@ else:
 MAX_BYTES = 20 * 2**20  # 20 MB: a camera's largest JPEGs fit
 MAX_PIXELS = 50_000_000  # 150 MB decoded
 MIN_SIDE = 32  # pixels; below this there is nothing to judge
+MAX_SCANS = 64  # of a progressive JPEG; encoders write about 10, and each costs a pass over all pixels
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"]
-)  # what a folder is searched for, and what the page lets people pick
+)  # what a folder is searched for
 _READABLE = "a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file"
 
 
@@ -52,6 +57,9 @@ def open_image(
     except Exception as error:  # hostile bytes can raise anything in a decoder; the cause is kept
         raise ImageError(f"{name} {_fault(data)}") from error
     with image:
+        # In a JPEG's data FF is always escaped, so these two bytes are its scans: a small file could ask for millions.
+        if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") > MAX_SCANS:
+            raise ImageError(f"{name} is built to take very long to open; save it anew as a plain JPEG.")
         return _decode(image, name, max_pixels)
 
 
@@ -60,7 +68,9 @@ def find_images(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
 
@@ -72,12 +82,13 @@ def _formats() -> list[str]:
 
 def _read(path: Path, name: str, max_bytes: int) -> bytes:
     try:
-        if not path.exists():
-            raise ImageError(f"{name} does not exist; check the path.")
-        if not path.is_file():  # a pipe or device could block for ever
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # a pipe or device could block for ever
             raise ImageError(f"{name} is not a file; give an image, or a folder that holds some.")
         _check_bytes(path.stat().st_size, name, max_bytes)
         return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ImageError(f"{name} does not exist; check the path.") from error
     except OSError as error:
         raise ImageError(f"{name} cannot be read ({error.strerror or error}); check its permissions.") from error
 
@@ -123,18 +134,26 @@ def _decode(image: Image.Image, name: str, max_pixels: int) -> Image.Image:
         if getattr(image, "is_animated", False):
             image.seek(0)
         image.load()
-        return _to_rgb(ImageOps.exif_transpose(image))
+        return _to_rgb(_upright(image, name))
     except ImageError as error:
         raise ImageError(f"{name} {error}") from error
     except Exception as error:  # as above: broken pixels can raise anything
         raise ImageError(f"{name} is damaged or incomplete; save or download it again.") from error
 
 
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception as error:  # noqa: BLE001 - hostile bytes again; the pixels are sound
+        log.info("%s: its EXIF cannot be read (%r), so it is taken as upright.", name, error)
+        return image
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("F", "I") or image.mode.startswith("I;16"):
         image = _to_8_bit(image)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
+        image = image if image.mode == "RGBA" else image.convert("RGBA")  # a copy may have 200 MB
         white = Image.new("RGB", image.size, "white")
         white.paste(image, mask=image.getchannel("A"))
         return white

@@ -89,10 +89,15 @@ def hard(image: Image.Image) -> Image.Image:
     return recompress(image.resize([max(1, length // 2) for length in image.size], Image.BICUBIC), 40)
 
 
-# What a model is measured on: the image as it is, after one trip through the web, after many.
-VARIANTS = {"clean": lambda image: image, "web": lambda image: recompress(image, 70), "hard": hard}
-
-
 def _resize_short_side(image: Image.Image, side: int) -> Image.Image:
     scale = side / min(image.size)
     return image.resize([max(1, round(length * scale)) for length in image.size], Image.BICUBIC)
+
+
+# What a model is measured on: the image as it is, after one trip through the web, after many, after random ones.
+VARIANTS = {
+    "clean": lambda image: image,
+    "web": lambda image: recompress(image, 70),
+    "hard": hard,
+    "degraded": Web(1.0),
+}

@@ -101,6 +101,14 @@ def code_in_torch_format(state_dict, tmp_path):
     return as_pth({"classifier.bias": Evil(tmp_path / "ran")})
 
 
+def stop_code_alone(state_dict, tmp_path):
+    return b"."
+
+
+def integers(state_dict, tmp_path):
+    return as_pth(dict(state_dict, **{"classifier.bias": torch.tensor([1, 2, 3])}))
+
+
 def whole_model(state_dict, tmp_path):
     return as_pth([1, 2, 3])
 
@@ -117,6 +125,8 @@ BROKEN = {
     not_numbers: "classifier.bias holds values that are not numbers",
     code: "refused",
     code_in_torch_format: "refused",
+    stop_code_alone: "damaged",
+    integers: "classifier.bias holds torch.int64",
     whole_model: "not a plain state dict",
     half: "damaged",
 }
@@ -167,16 +177,18 @@ def test_checkpoint_of_any_repository(hub, published, tmp_path):
     save_checkpoint(tmp_path / "mine", published, Config(temperature=1.5))
     for file in (tmp_path / "mine").iterdir():
         hub.files["someone/detector", file.name] = file.read_bytes()
-    found = detector.load("someone/detector")
-    assert found.config.temperature == 1.5
-    assert found.name == f"hub someone/detector@{COMMIT[:7]}"
+        hub.files["someone/detector-v1.5", file.name] = file.read_bytes()
+    for name in ("someone/detector", "someone/detector-v1.5"):
+        found = detector.load(name)
+        assert found.config.temperature == 1.5
+        assert found.name == f"hub {name}@{COMMIT[:7]}"
 
 
 # Paths
 
 
 def test_saved_checkpoint_comes_back(published, tmp_path):
-    config = Config(temperature=1.25, version="7", metrics={"val": {"n": 3}})
+    config = Config(temperature=1.25, version="7", recipe={"name": "robust"})
     save_checkpoint(tmp_path / "run", published, config, torch.float32)
     found = load_checkpoint(str(tmp_path / "run"))
     assert same_weights(found.model, published)
@@ -198,6 +210,8 @@ def test_lone_files(published, published_file, tmp_path):
     ({"input_size": 4}, "input_size"),
     ({"temperature": 0}, "temperature"),
     ({"std": [1, 1, 0]}, "std"),
+    ({"metrics": []}, "config"),
+    ({"metrics": {"test": {"clean": {"n": 3}}}}, "accuracy"),
     ({"sha256": "0" * 64}, "not the file its config was written for"),
 ])  # fmt: skip
 def test_config_that_lies(tmp_path, change, words):
@@ -220,7 +234,7 @@ def test_damaged_checkpoints(tmp_path):
         load_checkpoint(str(folder))
 
 
-@pytest.mark.parametrize("name", ["nowhere", "runs/none.pth", "../none/at/all", ""])
+@pytest.mark.parametrize("name", ["nowhere", "runs/none.pth", "../none/at/all", "-/-", ""])
 def test_unknown_name_lists_the_choices(name):
     with pytest.raises(CheckpointError, match="auto, hub, bundled"):
         load_checkpoint(name)

@@ -98,7 +98,7 @@ def test_table(capsys):
     ([], "required"),
     (["x.png", "--model", "nonsense"], "auto, hub, bundled"),
     (["x.png", "--model", "hub"], "could not be reached"),
-    (["x.png", "--csv", "/nowhere/a.csv"], "cannot be written"),
+    (["x.png", "--model", "bundled", "--csv", "/nowhere/a.csv"], "cannot be written"),
 ])  # fmt: skip
 def test_wrong_usage_is_2(arguments, words):
     done = command(*arguments)
@@ -117,3 +117,37 @@ def test_model_by_path(published, tmp_path, capsys):
 def test_folder_without_images(tmp_path, capsys):
     assert main([str(tmp_path), "--model", "bundled", "--json"]) == 1
     assert "not a file" in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_names_that_are_no_text_and_names_too_long(tmp_path, capsys):
+    """Neither stops the files after them."""
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.png"
+    shutil.copy(EXAMPLES / "rocket.jpg", odd)
+    names = [os.fsdecode(odd), "a" * 300, str(EXAMPLES / "rocket.jpg")]
+    done = command(*names, "--model", "bundled", "--json", "--csv", tmp_path / "all.csv")
+    assert "Traceback" not in done.stderr
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert ["error" in line for line in lines] == [False, True, False]
+    assert len((tmp_path / "all.csv").read_text("utf-8").splitlines()) == 4
+
+
+def test_two_files_of_one_name_keep_their_maps(folder, tmp_path):
+    assert (
+        main([str(folder / "cat.png"), str(folder / "sub" / "cat.png"), "--model", "bundled", "--maps", str(tmp_path)])
+        == 0
+    )
+    assert len(list(tmp_path.glob("cat.png.*.png"))) == 12
+
+
+def test_wrong_model_leaves_an_old_csv_alone(tmp_path):
+    (tmp_path / "old.csv").write_text("kept")
+    with pytest.raises(SystemExit):
+        main(["x.png", "--model", "nonsense", "--csv", str(tmp_path / "old.csv")])
+    assert (tmp_path / "old.csv").read_text() == "kept"
+
+
+def test_pipe_that_closes(folder):
+    line = f"{sys.executable} -m detector {folder} {folder} --model bundled --json | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=EXAMPLES.parent)
+    assert "Traceback" not in done.stderr
+    assert len(done.stdout.splitlines()) == 1

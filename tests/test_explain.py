@@ -102,6 +102,20 @@ def test_overlay_covers_the_right_place_and_nothing_else():
     assert (np.asarray(overlay(image, hot_corner(1.0), 0, "cam", 0.0)) == 100).all()
 
 
+@pytest.mark.parametrize("kind", ["cam", "evidence"])
+def test_overlay_invents_nothing_beside_a_hot_cell(kind):
+    """One cell speaks for the class: no pixel may turn blue, and none may change beyond the neighbouring cells."""
+    maps = Maps(np.zeros((3, 7, 7), np.float32), np.zeros((3, 7, 7), np.float32))
+    maps.cam[0, 3, 3] = maps.evidence[0, 3, 3] = 1
+    found = np.asarray(overlay(Image.new("RGB", (140, 140), (100, 100, 100)), maps, 0, kind, 1.0), int)
+    changed = (found != 100).any(-1)
+    if kind == "evidence":
+        assert (found[changed][:, 2] <= 100).all()
+    rows, columns = np.nonzero(changed)
+    assert 40 <= rows.min() <= rows.max() < 100
+    assert 40 <= columns.min() <= columns.max() < 100
+
+
 def test_overlay_shares_one_scale_over_the_classes():
     """Weak evidence must look weak: the library would scale it up to the strongest."""
     image = Image.new("RGB", (140, 140), (100, 100, 100))

@@ -34,6 +34,13 @@ def png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
+def scans(n: int) -> bytes:
+    """A progressive JPEG whose last scan is there n times: every pass over the pixels costs time, none costs bytes."""
+    data = encode(PICTURE, "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * n + data[-2:]
+
+
 def close(found: Image.Image, expected, tolerance: int) -> bool:
     assert found.mode == "RGB"
     found, expected = np.asarray(found, int), np.asarray(expected, int)
@@ -113,6 +120,14 @@ def test_cmyk():
     assert max(green, blue) < 60
 
 
+def test_progressive_jpeg_is_no_bomb():
+    assert close(open_image(scans(1)), PICTURE, 12)
+
+
+def test_broken_exif_does_not_cost_the_picture():
+    assert close(open_image(encode(PICTURE, "PNG", exif=b"Exif\0\0garbage")), PICTURE, 0)
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA"])
 def test_grey(mode):
     found = open_image(encode(PICTURE.convert(mode), "PNG"))
@@ -142,6 +157,7 @@ BAD = {  # name -> (bytes, words its sentence must hold)
     "zero.png": (png(0, 40, 8, 0, b""), "not an image"),
     "one.png": (encode(Image.new("RGB", (1, 1)), "PNG"), "too small"),
     "thin.png": (encode(Image.new("RGB", (500, 31)), "PNG"), "500 x 31"),
+    "scans.jpg": (scans(1000), "very long to open"),
     "huge.jpg": (encode(PICTURE, "JPEG") + bytes(60 * 2**20), "60 MB"),
     "negative.tif": (encode(Image.fromarray(np.full((40, 40), -5, np.float32)), "TIFF"), "pixel values"),
     "nan.tif": (encode(Image.fromarray(np.full((40, 40), np.nan, np.float32)), "TIFF"), "pixel values"),
@@ -214,6 +230,7 @@ def test_broken_bytes_never_raise_anything_else():
 
 
 def test_find_images(tmp_path):
+    (tmp_path / "folder.jpg").mkdir()
     for name in ("b.JPG", "a.png", "sub/c.webp", ".hidden/d.png", "notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()

@@ -11,7 +11,7 @@ from PIL import Image
 
 from detector import CLASSES
 from tests.conftest import EXAMPLES
-from ui.gallery import bundled_examples, folder_examples
+from ui.gallery import bundled_examples, folder_examples, with_thumbnails
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -91,8 +91,22 @@ def test_published_samples_join_the_gallery(hub):
     assert [(e.path.read_bytes(), e.label) for e in found] == [
         (b"sample DallE_4.jpg", "dalle"), (b"sample HG_22.jpg", "human"), (b"sample OtherAI_5.jpg", "other_ai"),
     ]  # fmt: skip
-    hub.reset()
-    assert len(our_examples()) >= len(bundled_examples())
+
+
+def test_without_the_hub_the_gallery_is_ours(hub):
+    from app import our_examples
+
+    assert our_examples() == bundled_examples()
+
+
+def test_thumbnails_are_small_copies_and_bad_files_are_left_out(tmp_path, caplog):
+    (tmp_path / "human").mkdir()
+    Image.new("RGB", (2000, 1000), "red").save(tmp_path / "human" / "a.png")
+    (tmp_path / "human" / "b.png").write_bytes(b"broken")
+    (found,) = with_thumbnails(folder_examples(tmp_path))
+    assert Image.open(found.thumbnail).size == (256, 128)
+    assert tmp_path not in found.thumbnail.parents
+    assert "b.png is not an image" in caplog.text
 
 
 def test_no_module_knows_what_it_must_not():

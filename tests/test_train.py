@@ -42,7 +42,9 @@ def coloured(tmp_path_factory):
 
 def test_robust_recipe_learns_and_its_run_loads(coloured, tmp_path):
     recipe = replace(ROBUST, phases=((32, 4), (48, 2)), batch_size=12, lr=2e-3)
-    run(recipe, coloured, tmp_path / "run", "scratch", None)
+    with pytest.MonkeyPatch.context() as patch:  # in fp32, so that figures can be compared to the last image
+        patch.setattr(Precision, "best", lambda: Precision(torch.device("cpu"), bf16=False))
+        run(recipe, coloured, tmp_path / "run", "scratch", None)
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4, 5, 6]
     assert lines[-1]["train_loss"] < lines[0]["train_loss"]
@@ -157,6 +159,8 @@ def test_wrong_folder_is_one_sentence(arguments):
 def test_frozen_features_must_have_learned_something(coloured, tmp_path):
     with pytest.raises(CheckpointError, match="frozen"):
         run(CARD, coloured, tmp_path, "scratch", None)
+    with pytest.raises(CheckpointError, match="labels alone"):
+        run(CARD, coloured, tmp_path, "scratch", tmp_path / "teacher.safetensors")
 
 
 def test_classes_follow_their_names_not_their_order(coloured, tmp_path):

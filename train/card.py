@@ -22,9 +22,9 @@ Images: {images}. Temperature {temperature}, fitted on validation images degrade
 |---|---|---|---|---|---|
 {rows}
 
-Validation shares its sources with training; test comes from sources that training never saw, and is the figure to
-believe. Clean: as it is. Web: JPEG 70. Hard: half size, JPEG 40. Degraded: random scale, blur and one or two rounds of
-JPEG or WebP 40-95.
+Validation picked the epoch and the temperature; test was used for this table alone, and is the figure to believe if it
+comes from sources that training never saw. Clean: as it is. Web: JPEG 70. Hard: half size, JPEG 40. Degraded: random
+scale, blur and one or two rounds of JPEG or WebP 40-95.
 
 Do not use it to accuse anyone: it is wrong about one test image in {wrong:.0f}, more often on pictures unlike its
 training data.

@@ -1,5 +1,6 @@
 """Folders of class folders -> batches."""
 
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -39,14 +40,16 @@ class ImageFolder(Dataset):
         return self.transform(open_image(path)), target
 
 
-def make_loader(dataset: Dataset, batch_size: int, shuffle: bool, seed: int = 0, workers: int = 2) -> DataLoader:
+def make_loader(
+    dataset: Dataset, batch_size: int, shuffle: bool, seed: int = 0, workers: int | None = None
+) -> DataLoader:
     """Batches of `dataset`; a shuffled loader drops the last, small batch, whose batch statistics would be noise."""
     return DataLoader(
         dataset,
         batch_size,
         shuffle=shuffle,
         drop_last=shuffle and len(dataset) > batch_size,
-        num_workers=workers,
+        num_workers=min(8, os.cpu_count() or 1) if workers is None else workers,
         persistent_workers=False,
         generator=torch.Generator().manual_seed(seed),
     )

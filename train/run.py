@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 
 from detector.checkpoint import CheckpointError, Config, load_checkpoint, save_checkpoint
 from detector.model import DenseNet121
-from detector.transforms import VARIANTS, Web, eval_transforms
+from detector.transforms import VARIANTS, eval_transforms
 from train.card import write_card
 from train.data import ImageFolder, make_loader
 from train.distill import Distiller, Teacher
@@ -30,6 +30,8 @@ def run(recipe: Recipe, data: Path, out: Path, init: str, teacher: Path | None) 
     started = time.strftime("%Y-%m-%d")
     torch.manual_seed(0)
     model, start = initial_model(init)
+    if recipe.views and teacher:
+        raise CheckpointError(f"The recipe {recipe.name} trains on labels alone; leave --teacher out.")
     if recipe.views and start.startswith("scratch"):
         raise CheckpointError(
             f"The recipe {recipe.name} keeps the features frozen; give --init a path to trained ones."
@@ -48,11 +50,11 @@ def run(recipe: Recipe, data: Path, out: Path, init: str, teacher: Path | None) 
     fit(recipe, data, out, model, teacher, config, precision)
 
     model.load_state_dict(load_checkpoint(str(out)).model.state_dict())
-    temperature = fit_temperature(*_logits(model, data / "val", Web(1.0), precision, "calibrate"))
+    temperature = fit_temperature(*_logits(model, data / "val", VARIANTS["degraded"], precision, "calibrate"))
     metrics = {
         split: {
             variant: figures(*_logits(model, data / split, degrade, precision, f"{split}, {variant}"), temperature)
-            for variant, degrade in {**VARIANTS, "degraded": Web(1.0)}.items()
+            for variant, degrade in VARIANTS.items()
         }
         for split in ("val", "test")
     }

@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import gradio as gr
+from gradio.processing_utils import save_file_to_cache
 from PIL import Image
 
 import detector
@@ -20,6 +21,7 @@ from ui.upload import ImageFile
 if TYPE_CHECKING:
     from detector.checkpoint import Config
 
+KEEP_SECONDS = 600  # for which an upload and its answer are kept: as long as people look at maps
 VIEW_SIDE = 768  # pixels of the overlay's longer side, at most
 KINDS = {"cam": "Grad-CAM", "evidence": "Signed evidence"}
 LEGENDS = {
@@ -36,7 +38,8 @@ LOADING = "The model is still loading; an image that you give now is answered as
 
 def draw(model: Future, gallery: Future) -> None:
     """Draw the tab and wire it. The futures yield a Detector and a list of Examples."""
-    seen = gr.State()  # of the last answer: (Maps, the image as small JPEG), for drawing another map
+    # Of the last answer: (Maps, the image as small JPEG), for drawing another map.
+    seen = gr.State(time_to_live=KEEP_SECONDS)
     with gr.Row(equal_height=False, elem_id="check"):
         with gr.Column(scale=5, min_width=320, elem_id="given"):
             image = ImageFile(label="Image", sources=["upload", "clipboard"], height=360, elem_id="image")
@@ -69,7 +72,7 @@ def draw(model: Future, gallery: Future) -> None:
         try:
             picture = open_image(path)
             found = model.result()
-            (verdict,) = found.predict([picture])
+            (verdict,) = found.classify([found.transform(picture)])
         except (detector.ImageError, detector.CheckpointError) as error:
             sentence = f'<div class="answer"><p class="error" role="alert">{html.escape(str(error))}</p></div>'
             return {answer: sentence, reasons: gr.Column(visible=False), seen: None}
@@ -88,19 +91,21 @@ def draw(model: Future, gallery: Future) -> None:
 
     def redraw(kept: tuple[Maps, bytes] | None, name: str, kind: str, opacity: float):
         if kept is None:  # the visitor's session is gone, or no image was given yet
-            return gr.skip(), gr.skip()
+            return gr.skip(), "This answer is no longer kept; give the image again to see its maps."
         maps, jpeg = kept
         picture = overlay(Image.open(io.BytesIO(jpeg)), maps, CLASSES.index(name), kind, opacity)
         described = f"{KINDS[kind]} over the image: where the score for {NAMES[name]} came from"
         words = LEGENDS[kind].format(name=NAMES[name]) + ONE_SCALE
         return gr.Image(picture, label=f"Map for {NAMES[name]}", alt_text=described), words
 
-    def show_example(kind: str, opacity: float, clicked: gr.SelectData) -> dict:
-        path = str(gallery.result()[clicked.index].path)
-        return {image: path} | check(path, kind, opacity)
+    def show_example(clicked: gr.SelectData) -> str:
+        path = gallery.result()[clicked.index].path
+        return save_file_to_cache(path, cache_dir=image.GRADIO_CACHE)  # as if it had been uploaded
 
-    def predict(path: str) -> dict:
+    def predict(path: str | None) -> dict:
         """Classify one image: label, probs, p_ai, band, model."""
+        if path is None:
+            raise gr.Error("No image was given; upload one.", print_exception=False)
         try:
             return to_json(model.result().predict([path])[0])
         except (detector.ImageError, detector.CheckpointError) as error:
@@ -108,8 +113,9 @@ def draw(model: Future, gallery: Future) -> None:
 
     look = [kind, opacity]
     hidden = {"api_visibility": "private"}
-    gr.on([image.upload, image.clear], check, [image, *look], answers, **MODEL_QUEUE, **hidden)
-    examples.select(show_example, look, [image, *answers], **MODEL_QUEUE, **hidden)
+    # One event for uploads, examples and clearing, and never two at a time: the last image given is the one answered.
+    image.change(check, [image, *look], answers, trigger_mode="always_last", **MODEL_QUEUE, **hidden)
+    examples.select(show_example, None, image, show_progress="hidden", concurrency_limit=None, **hidden)
     gr.on(
         [which.input, kind.input, opacity.input],
         redraw,
@@ -156,17 +162,16 @@ def caution(verdict: Verdict, config: "Config") -> str:
 
 def model_html(future: Future) -> str:
     """Which model answers, why, and its limits. Waits until it is loaded."""
-    try:
-        model = future.result()
-    except detector.CheckpointError as error:
+    if error := future.exception():
         return f'<p role="alert">There is no model: {html.escape(str(error))}</p>'
+    model = future.result()
     lines = [f"<b>Model: {html.escape(model.name)}.</b>", html.escape(model.note)]
     test = model.config.metrics.get("test", {})
     if test:
         clean, hard = (test[variant]["balanced_accuracy"] for variant in ("clean", "hard"))
         lines.append(
-            f"Measured on {test['clean']['n']} images from sources that training never saw: balanced accuracy of the "
-            f"three classes {clean:.0%}, {hard:.0%} after strong compression (guessing: 33%)."
+            f"Balanced accuracy of the three classes on its {test['clean']['n']} test images: {clean:.0%}, {hard:.0%} "
+            "after strong compression (guessing: 33%)."
         )
     else:
         lines.append("Its probabilities are not calibrated, and its limits were not measured here.")
@@ -176,7 +181,7 @@ def model_html(future: Future) -> str:
 
 def _captioned(gallery: Future) -> list[tuple[str, str]]:
     found: list[Example] = gallery.result()
-    return [(str(example.path), example.caption) for example in found]
+    return [(str(example.thumbnail), example.caption) for example in found]
 
 
 def _to_jpeg(picture: Image.Image) -> bytes:

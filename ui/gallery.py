@@ -1,13 +1,20 @@
 """Images to try: our own, the published model's samples, or any folder of class folders."""
 
+import atexit
+import logging
 import re
-from dataclasses import dataclass
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detector import CLASSES
 from detector.verdict import NAMES
 
+log = logging.getLogger(__name__)
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
+THUMBNAIL_SIDE = 256  # pixels of the longer side
 # The published model's own samples, in its repository on the Hub.
 PUBLISHED_SAMPLES = {"DallE_4.jpg": "dalle", "HG_22.jpg": "human", "OtherAI_5.jpg": "other_ai"}
 
@@ -19,6 +26,7 @@ class Example:
     path: Path
     label: str  # one of CLASSES
     title: str
+    thumbnail: Path | None = None
 
     @property
     def caption(self) -> str:
@@ -32,12 +40,13 @@ def bundled_examples() -> list[Example]:
 
 
 def published_samples() -> list[Example]:
-    """The published model's three samples from the Hub. Raises CheckpointError if they cannot be had."""
-    from detector.checkpoint import PUBLISHED, download
+    """The published model's three samples from the Hub. Raises CheckpointError if they cannot be had at once."""
+    from detector.checkpoint import AUTO_DEADLINE, PUBLISHED, download, within
 
+    paths = within(AUTO_DEADLINE, lambda: [download(PUBLISHED, name) for name in PUBLISHED_SAMPLES])
     return [
-        Example(download(PUBLISHED, name), label, f"Sample {name} of the published model")
-        for name, label in PUBLISHED_SAMPLES.items()
+        Example(path, label, f"Sample {path.name} of the published model")
+        for path, label in zip(paths, PUBLISHED_SAMPLES.values(), strict=True)
     ]
 
 
@@ -54,3 +63,24 @@ def folder_examples(folder: Path) -> list[Example]:
     if not turns:
         raise ValueError(f"{folder} holds no images; it needs at least one of the folders {', '.join(CLASSES)}.")
     return turns
+
+
+def with_thumbnails(examples: list[Example]) -> list[Example]:
+    """The same, each with a small copy that the page may show; what cannot be opened is left out and said in the log.
+
+    Only these copies are served: the folder that the images come from may hold what is nobody's business.
+    """
+    from detector.images import ImageError, open_image
+
+    folder, found = Path(tempfile.mkdtemp(prefix="thumbnails-")), []
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for i, example in enumerate(examples):
+        try:
+            image = open_image(example.path)
+        except ImageError as error:
+            log.warning("Left out of the gallery: %s", error)
+            continue
+        image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
+        image.save(folder / f"{i}.jpg", quality=85)
+        found.append(replace(example, thumbnail=folder / f"{i}.jpg"))
+    return found

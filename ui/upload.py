@@ -1,5 +1,6 @@
 """What comes in from a browser: the untouched file, and nothing from elsewhere."""
 
+import re
 from pathlib import Path
 
 import gradio as gr
@@ -38,7 +39,7 @@ class NoForeignFiles:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and "/file=http" in scope["path"]:
+        if scope["type"] == "http" and re.search("/file[=/]+https?:", scope["path"], re.IGNORECASE):
             await PlainTextResponse("Addresses are not fetched.", 404)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
