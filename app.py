@@ -5,11 +5,8 @@ import logging
 import os
 import socket
 import sys
-import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
@@ -28,6 +25,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 import detector
+from detector.background import in_background
 from ui import check, gallery
 from ui.theme import CSS, THEME
 from ui.upload import NoForeignFiles
@@ -60,19 +58,9 @@ def our_examples() -> list[gallery.Example]:
     return found
 
 
-def in_background(function: Callable, *arguments: Any) -> Future:
-    """`function(*arguments)` on a thread that does not keep the program alive."""
-    future = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(function(*arguments))
-        except Exception as error:  # noqa: BLE001 - whoever asks for the result gets it
-            logging.error("%s", error)
-            future.set_exception(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    return future
+def log_failure(future: Future) -> None:
+    if error := future.exception():
+        logging.error("%s", error)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -94,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     except ValueError as error:
         parser.error(str(error))
     model = in_background(detector.load, options.model)
+    model.add_done_callback(log_failure)
     examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
     build_demo(model, examples).launch(
         server_name=options.host,

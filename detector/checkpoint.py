@@ -8,9 +8,8 @@ import hashlib
 import json
 import logging
 import pickle
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, TimeoutError
+from concurrent.futures import TimeoutError
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from detector import CLASSES
+from detector.background import in_background
 from detector.model import DenseNet121
 from detector.transforms import MEAN, STD, VARIANTS
 
@@ -225,16 +225,7 @@ def download(repo_id: str, filename: str) -> Path:
 
 def within(seconds: float | None, action: Callable[[], list[Path]]) -> list[Path]:
     """What `action` returns or raises, or CheckpointError after `seconds`, while it goes on."""
-    outcome = Future()
-
-    def run() -> None:
-        try:
-            outcome.set_result(action())
-        except BaseException as error:  # noqa: BLE001 - whoever waits gets it
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, daemon=True, name="hub").start()  # a pool's threads would hold up the program's end
     try:
-        return outcome.result(seconds)
+        return in_background(action).result(seconds)
     except TimeoutError as error:
         raise CheckpointError(f"The Hub took longer than {seconds} seconds; start again later to use it.") from error
