@@ -44,7 +44,7 @@ def build_demo(model: Future, examples: Future) -> gr.Blocks:
     """The page for futures of a Detector and of a list of `ui.gallery.Example`: it is up before they are there."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, check.KEEP_SECONDS)) as demo:
         gr.Markdown(INTRO, elem_id="title")
-        check.draw(model, examples)
+        check.draw(demo, model, examples)
     return demo.queue(max_size=MAX_WAITING, api_open=False)
 
 

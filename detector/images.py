@@ -4,7 +4,6 @@ import functools
 import io
 import logging
 import stat
-import warnings
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -49,9 +48,7 @@ def open_image(
     data = source if isinstance(source, bytes) else _read(Path(source), name, max_bytes)
     _check_bytes(len(data), name, max_bytes)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is the lower one
-            image = Image.open(io.BytesIO(data), formats=_formats())
+        image = Image.open(io.BytesIO(data), formats=_formats())
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(name, max_pixels) from error
     except Exception as error:  # hostile bytes can raise anything in a decoder; the cause is kept

@@ -36,7 +36,7 @@ WAITING = '<div class="answer"><p class="waiting">Drop, paste or pick an image. 
 LOADING = "The model is still loading; an image that you give now is answered as soon as it is there."
 
 
-def draw(model: Future, gallery: Future) -> None:
+def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     """Draw the tab and wire it. The futures yield a Detector and a list of Examples."""
     # Of the last answer: (Maps, the image as small JPEG), for drawing another map.
     seen = gr.State(time_to_live=KEEP_SECONDS)
@@ -130,9 +130,8 @@ def draw(model: Future, gallery: Future) -> None:
     api_image, api_answer = ImageFile(visible=False, label="image"), gr.JSON(visible=False, label="answer")
     gr.Button(visible=False).click(predict, api_image, api_answer, api_name="predict", **MODEL_QUEUE)
 
-    root = gr.context.Context.root_block
-    root.load(lambda: model_html(model), None, model_line, show_progress="hidden", concurrency_limit=None, **hidden)
-    root.load(lambda: _captioned(gallery), None, examples, show_progress="hidden", concurrency_limit=None, **hidden)
+    demo.load(lambda: model_html(model), None, model_line, show_progress="hidden", concurrency_limit=None, **hidden)
+    demo.load(lambda: _captioned(gallery), None, examples, show_progress="hidden", concurrency_limit=None, **hidden)
 
 
 def answer_html(verdict: Verdict, config: "Config") -> str:
@@ -154,10 +153,13 @@ def caution(verdict: Verdict, config: "Config") -> str:
     if verdict.label != "human" and verdict.band in BANDS:
         rate = test["ai_vs_human"]["fpr_at_band"][verdict.band.replace(" ", "_")]
         return (
-            f"Of {sum(test['confusion'][CLASSES.index('human')])} human-made test images, {rate:.1%} got an answer at "
-            f"least this strong by mistake; it is a hint, not proof."
+            f"Of {sum(test['confusion'][CLASSES.index('human')])} human-made test images, passed through the web, "
+            f"{rate:.1%} got an answer at least this strong by mistake; it is a hint, not proof."
         )
-    return f"This model was right about {test['accuracy']:.0%} of {test['n']} test images; it is a hint, not proof."
+    return (
+        f"This model was right about {test['accuracy']:.0%} of {test['n']} test images, passed through the web; "
+        "it is a hint, not proof."
+    )
 
 
 def model_html(future: Future) -> str:
