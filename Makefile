@@ -16,6 +16,7 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python benchmarks/latency.py
+	$(BIN)/python benchmarks/page_memory.py
 
 .venv/app: requirements.txt
 	$(PYTHON) -m venv .venv

@@ -16,13 +16,11 @@ from tqdm import tqdm
 
 import detector
 from detector.checkpoint import CHOICES
-from detector.explain import overlay
+from detector.explain import KINDS, VIEW_SIDE, overlay
 from detector.images import find_images, open_image
 from detector.predict import BATCH_SIZE
 from detector.report import CSV_FIELDS, to_json, to_row
-from detector.verdict import NAMES
-
-MAP_SIDE = 768  # pixels of an overlay's longer side, at most
+from detector.verdict import NAMES, NO_ANSWER
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -116,14 +114,16 @@ def _open(model: "detector.Detector", file: Path, keep: bool) -> tuple:
     except detector.ImageError as error:
         return None, None, str(error)
     x = model.transform(image)
-    image.thumbnail((MAP_SIDE, MAP_SIDE))
-    return x, image if keep else None, None
+    if not keep:
+        return x, None, None
+    image.thumbnail((VIEW_SIDE, VIEW_SIDE))
+    return x, image, None
 
 
 def _write_maps(place: Path, image: Image.Image, verdict: "detector.Verdict") -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     for index, name in enumerate(detector.CLASSES):
-        for kind in ("cam", "evidence"):
+        for kind in KINDS:
             overlay(image, verdict.maps, index, kind).save(place.with_name(f"{place.name}.{name}.{kind}.png"))
 
 
@@ -132,7 +132,7 @@ def _line(result: dict, width: int) -> str:
     if "error" in result:
         return f"{file:{width}}  {result['error']}"
     side = "human" if result["label"] == "human" else "AI"
-    answer = result["band"] if result["band"] == "no clear answer" else f"{result['band']} {side}"
+    answer = result["band"] if result["band"] == NO_ANSWER else f"{result['band']} {side}"
     probs = "  ".join(f"{p:>{len(name)}.0%}" for name, p in zip(NAMES.values(), result["probs"].values(), strict=True))
     return f"{file:{width}}  {answer:17}  {result['p_ai']:>5.0%}  {probs}"
 

@@ -30,7 +30,7 @@ PUBLISHED_FILE = "densenet_finetuned_dense.pth"
 WEIGHT_SUFFIXES = (".pth", ".safetensors")
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
 CHOICES = "auto, hub, bundled, a checkpoint's path, or a repository of the Hub (owner/name)"
-CONNECT_TIMEOUT = 3  # seconds until a silent Hub counts as unreachable
+CONNECT_TIMEOUT = 3  # seconds until a silent server of weights counts as unreachable
 AUTO_DEADLINE = 4  # seconds that `auto` gives the Hub in all, so that a model is there within five
 
 
@@ -147,6 +147,7 @@ def _sha256(path: Path) -> str:
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .safetensors or .pth file, read as data only. Raises CheckpointError."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

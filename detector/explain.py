@@ -19,6 +19,8 @@ from PIL import Image
 if TYPE_CHECKING:  # the page draws overlays, and is up before torch is
     from torch import Tensor, nn
 
+KINDS = ("cam", "evidence")
+VIEW_SIDE = 768  # pixels of the longer side of an image that is shown or written under a map, at most
 # Grad-CAM, weak to strong: violet to yellow (from matplotlib's inferno), ordered in grey and for colour-blind eyes.
 _HEAT = np.array(((87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)), np.float32)
 # Evidence: away from the class, towards it (the ends of ColorBrewer's RdBu).
@@ -52,7 +54,7 @@ def overlay(image: Image.Image, maps: Maps, class_index: int, kind: str = "cam",
     The map is stretched over the whole image, as the network saw it. Where it is zero the image shows unchanged, where
     it is strongest `opacity` of it is covered. All classes share one scale, so that weak evidence looks weak.
     """
-    if kind not in ("cam", "evidence"):
+    if kind not in KINDS:
         raise ValueError(f"There is no map {kind!r}; give 'cam' or 'evidence'.")
     if not 0 <= opacity <= 1:
         raise ValueError(f"The opacity is {opacity}; give 0 to 1.")

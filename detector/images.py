@@ -79,10 +79,10 @@ def _formats() -> list[str]:
 
 def _read(path: Path, name: str, max_bytes: int) -> bytes:
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):  # a pipe or device could block for ever
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):  # a pipe or device could block for ever
             raise ImageError(f"{name} is not a file; give an image, or a folder that holds some.")
-        _check_bytes(path.stat().st_size, name, max_bytes)
+        _check_bytes(found.st_size, name, max_bytes)
         return path.read_bytes()
     except FileNotFoundError as error:
         raise ImageError(f"{name} does not exist; check the path.") from error
@@ -159,10 +159,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _to_8_bit(image: Image.Image) -> Image.Image:
     """Grey of 16 bits, 32 bits or floats -> 8 bits, scaled by the full range that its values lie in."""
-    low, high = image.convert("F").getextrema()
     # TIFF: floats in [0, 1], or integers of 8 or 16 bits stored wider.
     ranges = (65535,) if image.mode.startswith("I;16") else (1, 255, 65535)
+    image = image.convert("F")
+    low, high = image.getextrema()
     full = next((full for full in ranges if high <= full), None)
     if full is None or not low >= 0:
         raise ImageError("has pixel values that are not those of a picture; export it as 8-bit PNG and try again.")
-    return image.convert("F").point(lambda value: value * (255 / full) + 0).convert("L")
+    return image.point(lambda value: value * (255 / full) + 0).convert("L")

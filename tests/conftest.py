@@ -23,6 +23,7 @@ from PIL import Image
 import detector
 from detector.images import open_image
 from detector.model import DenseNet121
+from tests.running import NO_HUB, running_app
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHARED = Path(__file__).parents[2] / "shared"
@@ -77,3 +78,15 @@ def pictures() -> list[Image.Image]:
     names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "starry_night.jpg")
     noise = np.random.default_rng(3).integers(0, 256, (300, 400, 3), np.uint8)
     return [open_image(EXAMPLES / name) for name in names] + [Image.fromarray(noise)]
+
+
+@pytest.fixture(scope="session")
+def log(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("app") / "log.txt"
+
+
+@pytest.fixture(scope="session")
+def url(log):
+    """The page on a machine without network."""
+    with running_app(log.parent, NO_HUB) as address:
+        yield address

@@ -15,14 +15,13 @@ from PIL import Image
 from detector.__main__ import main
 from detector.checkpoint import Config, save_checkpoint
 from tests.conftest import EXAMPLES
-
-NO_HUB = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"}  # nobody listens there
+from tests.running import NO_HUB
 
 
 def command(*arguments, **environment) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "detector", *map(str, arguments)],
-        capture_output=True, text=True, env=NO_HUB | environment, cwd=EXAMPLES.parent,
+        capture_output=True, text=True, env=os.environ | {"HF_ENDPOINT": NO_HUB} | environment, cwd=EXAMPLES.parent,
     )  # fmt: skip
 
 

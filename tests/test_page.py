@@ -1,16 +1,8 @@
 """The page as a person meets it: Debian's chromium on the real program, with no network behind it."""
 
-import json
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from concurrent.futures import Future
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +10,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from detector.checkpoint import PUBLISHED, PUBLISHED_FILE
 from tests.conftest import EXAMPLES
+from tests.running import running_app
 from ui.check import model_html
 from ui.gallery import PUBLISHED_SAMPLES
 
@@ -30,52 +23,6 @@ FLAGS = [
     "--disable-sync",
 ]
 WAIT = 60_000  # milliseconds; a busy machine is no failure
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-@contextmanager
-def running_app(folder: Path, hub: str, *arguments: str):
-    """The address of `python app.py`, in a process of its own, from a foreign folder; its log is in folder/log.txt."""
-    port = free_port()
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub,
-        "HF_HOME": str(folder / "hub"),
-        "GRADIO_TEMP_DIR": str(folder / "up"),
-    }
-    command = [sys.executable, str(EXAMPLES.parent / "app.py"), "--port", str(port), *arguments]
-    with (folder / "log.txt").open("w") as output:
-        app = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)
-        try:
-            address = f"http://127.0.0.1:{port}"
-            for _ in range(600):
-                assert app.poll() is None, (folder / "log.txt").read_text()
-                try:
-                    urllib.request.urlopen(address, timeout=5).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            yield address
-        finally:
-            app.terminate()
-            app.wait()
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("app") / "log.txt"
-
-
-@pytest.fixture(scope="module")
-def url(log):
-    """The page on a machine without network."""
-    with running_app(log.parent, "http://127.0.0.1:9") as address:  # nobody listens there
-        yield address
 
 
 @pytest.fixture(scope="module")
@@ -235,77 +182,6 @@ def test_narrow_and_wide_light_and_dark(browser, url, width, scheme):
     context.close()
 
 
-def test_api(url, bundled):
-    from gradio_client import Client, handle_file
-
-    client = Client(url, verbose=False)
-    (expected,) = bundled.predict([EXAMPLES / "rocket.jpg"])
-    found = client.predict(handle_file(str(EXAMPLES / "rocket.jpg")), api_name="/predict")
-    assert list(found) == ["label", "probs", "p_ai", "band", "model"]
-    assert found["label"] == expected.label
-    assert abs(found["p_ai"] - expected.p_ai) < 1e-3
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/predict"]
-
-
-def test_api_error_is_the_sentence(url, tmp_path):
-    from gradio_client import Client, handle_file
-
-    (tmp_path / "notes.png").write_bytes(b"no picture at all")
-    with pytest.raises(Exception, match=r"notes\.png is not an image") as caught:
-        Client(url, verbose=False).predict(handle_file(str(tmp_path / "notes.png")), api_name="/predict")
-    assert "Traceback" not in str(caught.value)
-
-
-def post(url: str, payload: dict | None) -> str:
-    """What /predict answers to a posted image, over plain HTTP: gradio_client would upload the file first."""
-    request = urllib.request.Request(
-        f"{url}/gradio_api/call/predict", json.dumps({"data": [payload]}).encode(), {"Content-Type": "application/json"}
-    )
-    event = json.load(urllib.request.urlopen(request, timeout=30))["event_id"]
-    return urllib.request.urlopen(f"{url}/gradio_api/call/predict/{event}", timeout=30).read().decode()
-
-
-@pytest.mark.parametrize("path", [
-    str(EXAMPLES / "rocket.jpg"), "/etc/passwd", "../../../../etc/passwd", "http://127.0.0.1:9/a.png",
-    "https://example.com/a.png",
-])  # fmt: skip
-@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
-def test_only_uploads_are_opened(url, path, meta):
-    """A path or address that somebody posts is not opened, with or without Gradio's own mark on it."""
-    answer = post(url, {"path": path, **meta})
-    assert "event: error" in answer
-    assert "label" not in answer
-    assert "root:" not in answer
-
-
-def test_uploads_are_opened(url):
-    """The same door does open for an upload: the test above tests something."""
-    data = (EXAMPLES / "rocket.jpg").read_bytes()
-    body = b"--x\r\nContent-Disposition: form-data; name=files; filename=r.jpg\r\n\r\n" + data + b"\r\n--x--\r\n"
-    headers = {"Content-Type": "multipart/form-data; boundary=x"}
-    request = urllib.request.Request(f"{url}/gradio_api/upload", body, headers)
-    (path,) = json.load(urllib.request.urlopen(request, timeout=30))
-    assert '"label"' in post(url, {"path": path, "meta": {"_type": "gradio.FileData"}})
-
-
-@pytest.mark.parametrize(
-    "route", ["file=https://", "file/https://", "file=HTTP://", "file=%68ttps://", "file//http://"]
-)
-def test_no_foreign_file_is_fetched(url, route):
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"{url}/gradio_api/{route}example.com/a.png", timeout=20)
-    assert caught.value.code == 404
-
-
-def test_no_image_is_a_sentence(url):
-    assert "No image was given" in post(url, None)
-
-
-def test_log_holds_no_traceback(url, log):
-    """Whatever the tests above sent, the program stumbled over nothing but the paths that Gradio itself refuses."""
-    assert log.read_text().count("Traceback") == log.read_text().count("InvalidPathError: ")
-
-
 def test_with_the_hub_its_model_answers_and_its_samples_join(browser, hub, published_file, tmp_path):
     hub.files[PUBLISHED, PUBLISHED_FILE] = published_file
     for name in PUBLISHED_SAMPLES:
@@ -349,15 +225,3 @@ def test_a_gallery_of_any_folder(browser, real_images, tmp_path):
         page.locator("#examples .grid-container button").nth(2).click()
         expect(page.locator("#answer .sentence")).to_be_visible(timeout=WAIT)
         page.close()
-
-
-@pytest.mark.parametrize(("arguments", "words"), [
-    (["--examples", "/nowhere"], "holds no images"),
-    (["--port", "many"], "invalid int value"),
-    (["--port", "1", "--host", "192.0.2.1"], "cannot be used"),
-])  # fmt: skip
-def test_wrong_usage(arguments, words):
-    done = subprocess.run([sys.executable, str(EXAMPLES.parent / "app.py"), *arguments], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr

@@ -40,16 +40,24 @@ class ImageFolder(Dataset):
         return self.transform(open_image(path)), target
 
 
-def make_loader(
-    dataset: Dataset, batch_size: int, shuffle: bool, seed: int = 0, workers: int | None = None
-) -> DataLoader:
+def make_loader(dataset: Dataset, batch_size: int, shuffle: bool, seed: int = 0) -> DataLoader:
     """Batches of `dataset`; a shuffled loader drops the last, small batch, whose batch statistics would be noise."""
     return DataLoader(
         dataset,
         batch_size,
         shuffle=shuffle,
         drop_last=shuffle and len(dataset) > batch_size,
-        num_workers=min(8, os.cpu_count() or 1) if workers is None else workers,
-        persistent_workers=False,
+        num_workers=min(8, os.cpu_count() or 1),
         generator=torch.Generator().manual_seed(seed),
     )
+
+
+def phase_epochs(
+    root: Path, transforms: Callable, phases: tuple[tuple[int, int], ...], batch_size: int
+) -> list[tuple[int, DataLoader]]:
+    """(input size, train loader) of every epoch, in order; `phases` are (input size, epochs)."""
+    epochs = []
+    for seed, (size, n) in enumerate(phases):
+        loader = make_loader(ImageFolder(root, transforms(size)), batch_size, shuffle=True, seed=seed)
+        epochs += [(size, loader)] * n
+    return epochs

@@ -21,7 +21,7 @@ from detector import CLASSES
 from detector.checkpoint import CheckpointError, Config, read_state_dict, save_checkpoint
 from detector.model import DenseNet121
 from detector.transforms import train_transforms
-from train.data import DataError, ImageFolder, make_loader
+from train.data import DataError, phase_epochs
 from train.engine import Precision, train_one_epoch
 
 PHASES = ((96, 3), (128, 8))  # (input size in pixels, epochs): as long as fits an hour on 2 cores
@@ -98,19 +98,15 @@ def distill(data: Path, teacher: Path, out: Path) -> None:
     distiller = Distiller(DenseNet121(len(CLASSES)), Teacher(teacher))
     distiller.to(precision.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW((p for p in distiller.parameters() if p.requires_grad), LR, weight_decay=0.05)
-    loaders = [
-        make_loader(ImageFolder(data / "train", train_transforms(size)), BATCH_SIZE, shuffle=True, seed=phase)
-        for phase, (size, _) in enumerate(PHASES)
-    ]
-    steps = sum(len(loader) * epochs for loader, (_, epochs) in zip(loaders, PHASES, strict=True))
+    epochs = phase_epochs(data / "train", train_transforms, PHASES, BATCH_SIZE)
+    steps = sum(len(loader) for _, loader in epochs)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=steps, pct_start=0.15)
-    for loader, (size, epochs) in zip(loaders, PHASES, strict=True):
-        for epoch in range(1, epochs + 1):
-            distiller.train()
-            title = f"distill {size} px, epoch {epoch}/{epochs}"
-            loss = train_one_epoch(lambda x, _: distiller(x)[1], loader, optimizer, scheduler, precision, title)
-            print(f"{title}: hint loss {loss:.3f}", flush=True)
-            save_checkpoint(out, distiller.model, Config(recipe={"name": "distill", "hint_loss": loss}))
+    for epoch, (size, loader) in enumerate(epochs, 1):
+        distiller.train()
+        title = f"distill, epoch {epoch}/{len(epochs)}, {size} px"
+        loss = train_one_epoch(lambda x, _: distiller(x)[1], loader, optimizer, scheduler, precision, title)
+        print(f"{title}: hint loss {loss:.3f}", flush=True)
+        save_checkpoint(out, distiller.model, Config(recipe={"name": "distill", "hint_loss": loss}))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -14,7 +14,7 @@ from detector.checkpoint import CheckpointError, Config, load_checkpoint, save_c
 from detector.model import DenseNet121
 from detector.transforms import VARIANTS, eval_transforms
 from train.card import write_card
-from train.data import ImageFolder, make_loader
+from train.data import ImageFolder, make_loader, phase_epochs
 from train.distill import Distiller, Teacher
 from train.engine import Precision, predict_logits, train_one_epoch
 from train.metrics import figures, fit_temperature
@@ -114,20 +114,15 @@ def _fit(recipe: Recipe, data: Path, out: Path, model: DenseNet121, teacher, con
 
     parameters = [p for p in (distiller or model).parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, recipe.lr, weight_decay=recipe.weight_decay)
-    loaders = [
-        make_loader(ImageFolder(data / "train", recipe.transforms(size)), recipe.batch_size, shuffle=True, seed=phase)
-        for phase, (size, _) in enumerate(recipe.phases)
-    ]
-    steps = sum(len(loader) * epochs for loader, (_, epochs) in zip(loaders, recipe.phases, strict=True))
+    epochs = phase_epochs(data / "train", recipe.transforms, recipe.phases, recipe.batch_size)
+    steps = sum(len(loader) for _, loader in epochs)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.lr, total_steps=steps)
-    best, epoch = _Best(out, config), 0
-    for loader, (size, epochs) in zip(loaders, recipe.phases, strict=True):
-        for _ in range(epochs):
-            epoch += 1
-            model.train()
-            loss = train_one_epoch(loss_of, loader, optimizer, scheduler, precision, f"epoch {epoch}, {size} px")
-            logits, targets = _logits(model, data / "val", VARIANTS["clean"], precision, "val")
-            best.epoch(model, logits, targets, epoch=epoch, size=size, train_loss=loss)
+    best = _Best(out, config)
+    for epoch, (size, loader) in enumerate(epochs, 1):
+        model.train()
+        loss = train_one_epoch(loss_of, loader, optimizer, scheduler, precision, f"epoch {epoch}, {size} px")
+        logits, targets = _logits(model, data / "val", VARIANTS["clean"], precision, "val")
+        best.epoch(model, logits, targets, epoch=epoch, size=size, train_loss=loss)
 
 
 def _fit_classifier(

@@ -7,10 +7,8 @@ import torch
 from torchvision.models import DenseNet121_Weights
 
 from detector import CLASSES
-from detector.checkpoint import CheckpointError, read_state_dict
+from detector.checkpoint import CONNECT_TIMEOUT, WEIGHTS_FILE, CheckpointError, read_state_dict
 from detector.model import DenseNet121
-
-CONNECT_TIMEOUT = 3  # seconds until the server of torchvision's weights counts as unreachable
 
 
 def initial_model(init: str) -> tuple[DenseNet121, str]:
@@ -32,7 +30,7 @@ def initial_model(init: str) -> tuple[DenseNet121, str]:
         path = Path(init)
         if not path.exists():
             raise CheckpointError(f"There is no {init} to start from; give --init imagenet, scratch or a path.")
-        state_dict, words = read_state_dict(path / "model.safetensors" if path.is_dir() else path), init
+        state_dict, words = read_state_dict(path / WEIGHTS_FILE if path.is_dir() else path), init
     classifier = model.classifier.state_dict(prefix="classifier.")
     if state_dict.get("classifier.weight", torch.empty(0)).shape != model.classifier.weight.shape:
         state_dict |= classifier  # another task's classifier: ours starts anew

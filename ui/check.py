@@ -11,7 +11,7 @@ from PIL import Image
 
 import detector
 from detector import CLASSES
-from detector.explain import Maps, overlay
+from detector.explain import VIEW_SIDE, Maps, overlay
 from detector.images import open_image
 from detector.report import to_json
 from detector.verdict import BANDS, NAMES, Verdict
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from detector.checkpoint import Config
 
 KEEP_SECONDS = 600  # for which an upload and its answer are kept: as long as people look at maps
-VIEW_SIDE = 768  # pixels of the overlay's longer side, at most
 KINDS = {"cam": "Grad-CAM", "evidence": "Signed evidence"}
 LEGENDS = {
     "cam": "The brighter, the more of the score for **{name}** came from there (Grad-CAM).",

@@ -1,0 +1,93 @@
+"""The server behind the page: its API, what hostile requests get, wrong usage of app.py."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from tests.conftest import EXAMPLES
+
+
+def test_api(url, bundled):
+    from gradio_client import Client, handle_file
+
+    client = Client(url, verbose=False)
+    (expected,) = bundled.predict([EXAMPLES / "rocket.jpg"])
+    found = client.predict(handle_file(str(EXAMPLES / "rocket.jpg")), api_name="/predict")
+    assert list(found) == ["label", "probs", "p_ai", "band", "model"]
+    assert found["label"] == expected.label
+    assert abs(found["p_ai"] - expected.p_ai) < 1e-3
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/predict"]
+
+
+def test_api_error_is_the_sentence(url, tmp_path):
+    from gradio_client import Client, handle_file
+
+    (tmp_path / "notes.png").write_bytes(b"no picture at all")
+    with pytest.raises(Exception, match=r"notes\.png is not an image") as caught:
+        Client(url, verbose=False).predict(handle_file(str(tmp_path / "notes.png")), api_name="/predict")
+    assert "Traceback" not in str(caught.value)
+
+
+def post(url: str, payload: dict | None) -> str:
+    """What /predict answers to a posted image, over plain HTTP: gradio_client would upload the file first."""
+    request = urllib.request.Request(
+        f"{url}/gradio_api/call/predict", json.dumps({"data": [payload]}).encode(), {"Content-Type": "application/json"}
+    )
+    event = json.load(urllib.request.urlopen(request, timeout=30))["event_id"]
+    return urllib.request.urlopen(f"{url}/gradio_api/call/predict/{event}", timeout=30).read().decode()
+
+
+@pytest.mark.parametrize("path", [
+    str(EXAMPLES / "rocket.jpg"), "/etc/passwd", "../../../../etc/passwd", "http://127.0.0.1:9/a.png",
+    "https://example.com/a.png",
+])  # fmt: skip
+@pytest.mark.parametrize("meta", [{}, {"meta": {"_type": "gradio.FileData"}}])
+def test_only_uploads_are_opened(url, path, meta):
+    """A path or address that somebody posts is not opened, with or without Gradio's own mark on it."""
+    answer = post(url, {"path": path, **meta})
+    assert "event: error" in answer
+    assert "label" not in answer
+    assert "root:" not in answer
+
+
+def test_uploads_are_opened(url):
+    """The same door does open for an upload: the test above tests something."""
+    data = (EXAMPLES / "rocket.jpg").read_bytes()
+    body = b"--x\r\nContent-Disposition: form-data; name=files; filename=r.jpg\r\n\r\n" + data + b"\r\n--x--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    request = urllib.request.Request(f"{url}/gradio_api/upload", body, headers)
+    (path,) = json.load(urllib.request.urlopen(request, timeout=30))
+    assert '"label"' in post(url, {"path": path, "meta": {"_type": "gradio.FileData"}})
+
+
+@pytest.mark.parametrize(
+    "route", ["file=https://", "file/https://", "file=HTTP://", "file=%68ttps://", "file//http://"]
+)
+def test_no_foreign_file_is_fetched(url, route):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{url}/gradio_api/{route}example.com/a.png", timeout=20)
+    assert caught.value.code == 404
+
+
+def test_no_image_is_a_sentence(url):
+    assert "No image was given" in post(url, None)
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["--examples", "/nowhere"], "holds no images"),
+    (["--port", "many"], "invalid int value"),
+    (["--port", "1", "--host", "192.0.2.1"], "cannot be used"),
+])  # fmt: skip
+def test_wrong_usage(arguments, words):
+    done = subprocess.run([sys.executable, str(EXAMPLES.parent / "app.py"), *arguments], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_log_holds_no_traceback(url, log):
+    """Whatever the tests above sent, the program stumbled over nothing but the paths that Gradio itself refuses."""
+    assert log.read_text().count("Traceback") == log.read_text().count("InvalidPathError: ")
