@@ -7,6 +7,7 @@ state dict; it is read as data only, never as code.
 import hashlib
 import json
 import logging
+import os
 import pickle
 from collections.abc import Callable
 from concurrent.futures import TimeoutError
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from detector import CLASSES
@@ -118,13 +119,24 @@ def save_checkpoint(folder: Path, model: torch.nn.Module, config: Config, dtype:
         key: (value.to(dtype) if value.is_floating_point() else value).cpu().contiguous()
         for key, value in model.state_dict().items()
     }
-    partial = folder / f"{WEIGHTS_FILE}.partial"
-    save_file(state_dict, partial)
-    text = json.dumps(asdict(config) | {"architecture": "densenet121", "sha256": _sha256(partial)}, indent=2)
-    partial.replace(folder / WEIGHTS_FILE)
-    partial = folder / f"{CONFIG_FILE}.partial"
-    partial.write_text(text + "\n", "utf-8")
-    partial.replace(folder / CONFIG_FILE)
+    weights = save(state_dict)
+    known = {"architecture": "densenet121", "sha256": hashlib.sha256(weights).hexdigest()}
+    write_whole(folder / WEIGHTS_FILE, weights)
+    write_whole(folder / CONFIG_FILE, (json.dumps(asdict(config) | known, indent=2) + "\n").encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file in one step: what was there stays until all of `data` is on the disk, also when it is full."""
+    partial = path.with_name(f"{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def _from_path(path: Path, name: str = "") -> Checkpoint:

@@ -7,6 +7,7 @@ from pathlib import Path
 # Read when the libraries are imported, hence before everything else: no test may reach the real Hub or a user's cache.
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hub-")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["HF_HUB_DISABLE_XET"] = "1"  # uploads by plain HTTP, which a small Hub can speak
 for name in ("SPACE_ID", "SYSTEM", "HF_TOKEN", "HF_HUB_OFFLINE"):
     os.environ.pop(name, None)
 
@@ -78,6 +79,20 @@ def pictures() -> list[Image.Image]:
     names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "starry_night.jpg")
     noise = np.random.default_rng(3).integers(0, 256, (300, 400, 3), np.uint8)
     return [open_image(EXAMPLES / name) for name in names] + [Image.fromarray(noise)]
+
+
+@pytest.fixture(scope="session")
+def coloured(tmp_path_factory) -> Path:
+    """Three classes told apart by their colour, in coarse patterns: 12 training images each, 4 for val and test."""
+    root, random = tmp_path_factory.mktemp("coloured"), np.random.default_rng(0)
+    colours = {"dalle": (200, 60, 60), "human": (60, 200, 60), "other_ai": (60, 60, 200)}
+    for split, n in (("train", 12), ("val", 4), ("test", 4)):
+        for name, colour in colours.items():
+            (root / split / name).mkdir(parents=True)
+            for i in range(n):
+                coarse = random.normal(colour, 60, (6, 8, 3)).clip(0, 255).astype(np.uint8)
+                Image.fromarray(coarse).resize((96, 72), Image.BICUBIC).save(root / split / name / f"{i}.png")
+    return root
 
 
 @pytest.fixture(scope="session")

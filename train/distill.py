@@ -21,7 +21,7 @@ from detector import CLASSES
 from detector.checkpoint import CheckpointError, Config, read_state_dict, save_checkpoint
 from detector.model import DenseNet121
 from detector.transforms import train_transforms
-from train.data import DataError, phase_epochs
+from train.data import Batches, DataError, Images, image_loader, read_splits
 from train.engine import Precision, train_one_epoch
 
 PHASES = ((96, 3), (128, 8))  # (input size in pixels, epochs): as long as fits an hour on 2 cores
@@ -98,15 +98,21 @@ def distill(data: Path, teacher: Path, out: Path) -> None:
     distiller = Distiller(DenseNet121(len(CLASSES)), Teacher(teacher))
     distiller.to(precision.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW((p for p in distiller.parameters() if p.requires_grad), LR, weight_decay=0.05)
-    epochs = phase_epochs(data / "train", train_transforms, PHASES, BATCH_SIZE)
-    steps = sum(len(loader) for _, loader in epochs)
+    splits = read_splits(data)
+    samples = splits.get("train") or splits[""]  # labels are not used, so a folder that is not split will do
+    sizes = [size for size, n in PHASES for _ in range(n)]
+    steps = Batches(len(samples), BATCH_SIZE, 1).n_steps * len(sizes)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=steps, pct_start=0.15)
-    for epoch, (size, loader) in enumerate(epochs, 1):
+    for epoch, size in enumerate(sizes, 1):
         distiller.train()
-        title = f"distill, epoch {epoch}/{len(epochs)}, {size} px"
-        loss = train_one_epoch(lambda x, _: distiller(x)[1], loader, optimizer, scheduler, precision, title)
-        print(f"{title}: hint loss {loss:.3f}", flush=True)
-        save_checkpoint(out, distiller.model, Config(recipe={"name": "distill", "hint_loss": loss}))
+        title = f"distill, epoch {epoch}/{len(sizes)}, {size} px"
+        loader = image_loader(Images(samples, train_transforms(size), epoch), Batches(len(samples), BATCH_SIZE, epoch))
+        sums = train_one_epoch(
+            lambda x, _: distiller(x)[::-1], loader, optimizer, scheduler, precision, title
+        )  # hint loss, logits
+        print(f"{title}: hint loss {sums.loss / sums.n:.3f}", flush=True)
+        config = Config(recipe={"name": "distill", "hint_loss": sums.loss / sums.n})
+        save_checkpoint(out, distiller.model, config)
 
 
 def main(arguments: list[str] | None = None) -> None:

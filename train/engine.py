@@ -1,9 +1,10 @@
 """The loop and the measure: everything that turns batches into weights and figures."""
 
 import functools
+import math
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,15 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
+
+from train.data import Images, Sample, image_loader
+from train.parallel import from_first, gather, rank, world_size
+
+EVAL_BATCH_SIZE = 64
+
+
+class Diverged(RuntimeError):
+    """Training that went wrong for good. Its text is one sentence for people."""
 
 
 @functools.cache
@@ -44,8 +54,9 @@ class Precision:
     @classmethod
     def best(cls) -> "Precision":
         """A GPU if there is one; bf16 where it is the faster."""
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(device, torch.cuda.is_bf16_supported() if device.type == "cuda" else bf16_is_faster())
+        if torch.cuda.is_available():
+            return cls(torch.device("cuda", torch.cuda.current_device()), torch.cuda.is_bf16_supported())
+        return cls(torch.device("cpu"), from_first(bf16_is_faster))
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
@@ -55,39 +66,78 @@ class Precision:
         return x.to(self.device, memory_format=layout, non_blocking=True)
 
 
+@dataclass
+class Running:
+    """Sums over the images of an epoch so far."""
+
+    loss: float = 0.0
+    right: int = 0
+    n: int = 0
+
+    def add(self, loss: Tensor, logits: Tensor, target: Tensor) -> None:
+        self.loss += loss.item() * len(target)
+        self.right += int((logits.argmax(1) == target).sum())
+        self.n += len(target)
+
+    def over_all(self) -> "Running":
+        """The sums of all processes together."""
+        parts = gather(self)
+        return Running(sum(p.loss for p in parts), sum(p.right for p in parts), sum(p.n for p in parts))
+
+
 def train_one_epoch(
-    loss_of: Callable[[Tensor, Tensor], Tensor],
+    objective: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
     loader: Iterable[tuple[Tensor, Tensor]],
     optimizer: Optimizer,
     scheduler: LRScheduler,
     precision: Precision,
     title: str,
-) -> float:
-    """One pass over `loader`; `loss_of(x, target)` is the loss of a batch. Returns the mean loss."""
-    total = n = 0
-    start = time.perf_counter()
-    bar = tqdm(loader, title, unit="batch", mininterval=1, disable=None)
+    running: Running | None = None,
+    after_step: Callable[[Running], None] = lambda running: None,
+) -> Running:
+    """One pass over `loader`; `objective(x, target)` gives the loss of a batch and its logits. An epoch that was
+    interrupted goes on from its `running` sums."""
+    running = running or Running()
+    before, start = running.n, time.perf_counter()
+    bar = tqdm(loader, title, unit="batch", mininterval=1, disable=None if rank() == 0 else True)
     for x, target in bar:
+        target = target.to(precision.device)
         with precision.autocast():
-            loss = loss_of(precision.put(x), target.to(precision.device))
+            loss, logits = objective(precision.put(x), target)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         scheduler.step()
-        total, n = total + loss.item() * len(x), n + len(x)
-        bar.set_postfix_str(f"loss {total / n:.3f}, {n / (time.perf_counter() - start):.0f} images/s", refresh=False)
-    if not total < float("inf"):
-        raise RuntimeError(f"The loss became {total}; nothing was learned from here on.")
-    return total / n
+        running.add(loss.detach(), logits.detach(), target)
+        if not math.isfinite(running.loss):
+            raise Diverged("The loss is no number any more; start again with a lower --lr.")
+        speed = (running.n - before) * world_size() / (time.perf_counter() - start)
+        bar.set_postfix_str(f"loss {running.loss / running.n:.3f}, {speed:.0f} images/s", refresh=False)
+        after_step(running)
+    return running.over_all()
 
 
 @torch.inference_mode()
-def predict_logits(model: nn.Module, loader: Iterable, precision: Precision, title: str) -> tuple[Tensor, Tensor]:
-    """Logits (N, 3) and targets (N,) of a whole split, in fp32 on the CPU, in the loader's order."""
+def predict_logits(
+    model: nn.Module, samples: Sequence[Sample], transform: Callable, precision: Precision, title: str, epoch: int = 0
+) -> Tensor:
+    """The model's output (N, C) for all samples, in their order, in fp32 on the CPU; all processes share the work."""
     model.eval()
-    logits, targets = [], []
-    for x, target in tqdm(loader, title, unit="batch", mininterval=1, leave=False, disable=None):
+    mine = torch.arange(rank(), len(samples), world_size()).split(EVAL_BATCH_SIZE)
+    loader = image_loader(Images(samples, transform, epoch), [batch.tolist() for batch in mine])
+    outputs = []
+    bar = tqdm(loader, title, unit="batch", mininterval=1, leave=False, disable=None if rank() == 0 else True)
+    for x, _ in bar:
         with precision.autocast():
-            logits.append(model(precision.put(x)).float().cpu())
-        targets.append(target)
-    return torch.cat(logits), torch.cat(targets)
+            outputs.append(model(precision.put(x)).float().cpu())
+    parts = gather(torch.cat(outputs) if outputs else torch.empty(0))
+    whole = torch.empty(len(samples), *parts[0].shape[1:])
+    for share, part in enumerate(parts):
+        if len(part):
+            whole[share :: world_size()] = part
+    return whole
+
+
+def targets_of(samples: Sequence[Sample]) -> Tensor:
+    """The true classes (N,)."""
+    return torch.tensor([sample.target for sample in samples])

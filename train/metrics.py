@@ -1,7 +1,7 @@
 """Logits and targets -> the figures that reports, cards and the page quote."""
 
 import torch
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, roc_auc_score
+from sklearn.metrics import confusion_matrix, roc_auc_score
 from torch import Tensor
 
 from detector import CLASSES
@@ -13,25 +13,30 @@ HUMAN = CLASSES.index("human")
 def figures(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> dict:
     """The figures of one split: logits (N, 3), targets (N,). Rates are in [0, 1]; confusion rows are the truth.
 
+    What needs a class that has no image is None; balanced accuracy is over the classes that have some.
     `fpr_at_band`: the share of human-made images with P(AI) at or above the band's bound.
     """
     probs = torch.softmax(logits.double() / temperature, 1)
     predicted = probs.argmax(1)
     confusion = confusion_matrix(targets, predicted, labels=range(len(CLASSES)))
+    recalls = [row[i] / row.sum() if row.sum() else None for i, row in enumerate(confusion)]
     is_ai, p_ai = targets != HUMAN, 1 - probs[:, HUMAN]
+    called_ai = p_ai >= 0.5
+    halves = [
+        (called_ai[side] == answer).double().mean() if side.any() else None
+        for side, answer in ((is_ai, True), (~is_ai, False))
+    ]
     return {
         "n": len(targets),
         "accuracy": _rate((predicted == targets).double().mean()),
-        "balanced_accuracy": _rate(balanced_accuracy_score(targets, predicted)),
-        "recall": {
-            name: _rate(row[i] / row.sum()) for i, (name, row) in enumerate(zip(CLASSES, confusion, strict=True))
-        },
+        "balanced_accuracy": _mean(recalls),
+        "recall": {name: None if r is None else _rate(r) for name, r in zip(CLASSES, recalls, strict=True)},
         "confusion": confusion.tolist(),
         "ai_vs_human": {
-            "balanced_accuracy": _rate(balanced_accuracy_score(is_ai, p_ai >= 0.5)),
-            "auroc": _rate(roc_auc_score(is_ai, p_ai)),
+            "balanced_accuracy": _mean(halves),
+            "auroc": _rate(roc_auc_score(is_ai, p_ai)) if 0 < is_ai.sum() < len(is_ai) else None,
             "fpr_at_band": {
-                word.replace(" ", "_"): _rate((p_ai[~is_ai] >= bound).double().mean())
+                word.replace(" ", "_"): _rate((p_ai[~is_ai] >= bound).double().mean()) if (~is_ai).any() else None
                 for word, bound in reversed(BANDS.items())
             },
         },
@@ -39,13 +44,19 @@ def figures(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> dict:
     }
 
 
-def expected_calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
-    """Mean |accuracy - confidence| over equal-width bins of confidence (Guo et al. 2017, arXiv:1706.04599)."""
+def reliability_bins(probs: Tensor, targets: Tensor, bins: int = 15) -> list[tuple[float, float, int]]:
+    """(mean confidence, accuracy, images) of each equal-width bin of confidence that is not empty: probs (N, C)."""
     confidence, predicted = probs.max(1)
     right = (predicted == targets).to(probs)
     index = (confidence * bins).long().clamp(max=bins - 1)
-    gap = torch.zeros(bins, dtype=probs.dtype).index_add_(0, index, right - confidence)
-    return gap.abs().sum().item() / len(targets)
+    inside = [index == i for i in index.unique()]
+    return [(confidence[m].mean().item(), right[m].mean().item(), int(m.sum())) for m in inside]
+
+
+def expected_calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -> float:
+    """Mean |accuracy - confidence| over equal-width bins of confidence (Guo et al. 2017, arXiv:1706.04599)."""
+    found = reliability_bins(probs, targets, bins)
+    return sum(n * abs(accuracy - confidence) for confidence, accuracy, n in found) / len(targets)
 
 
 def fit_temperature(logits: Tensor, targets: Tensor) -> float:
@@ -53,6 +64,11 @@ def fit_temperature(logits: Tensor, targets: Tensor) -> float:
     temperatures = torch.logspace(-3, 3, 421, base=2, dtype=torch.float64)
     losses = [torch.nn.functional.cross_entropy(logits.double() / t, targets) for t in temperatures]
     return round(temperatures[torch.stack(losses).argmin()].item(), 4)
+
+
+def _mean(values: list[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return _rate(sum(known) / len(known))
 
 
 def _rate(value: float) -> float:

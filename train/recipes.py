@@ -1,29 +1,33 @@
 """The two recipes: data, not branches."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from detector.transforms import card_transforms, train_transforms
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run does. `phases`: (input size in pixels, epochs), growing, since small images teach the coarse things
-    at a third of the price."""
+    """What a run does. `sizes`: the input size of every epoch in pixels, growing, since small images teach the coarse
+    things at a third of the price."""
 
     name: str
-    phases: tuple[tuple[int, int], ...]
+    sizes: tuple[int, ...]
     transforms: Callable
     views: int  # > 0: only the classifier learns, on features cached once for this many augmented views of an image
     lr: float  # peak
     weight_decay: float
     label_smoothing: float
-    batch_size: int = 32
+    batch_size: int = 32  # of all processes together
+
+    def with_epochs(self, n: int) -> "Recipe":
+        """The same course of sizes, stretched or shortened to `n` epochs."""
+        return replace(self, sizes=tuple(self.sizes[i * len(self.sizes) // n] for i in range(n)))
 
 
 CARD = Recipe(
     name="card",
-    phases=((224, 15),),
+    sizes=(224,) * 15,
     transforms=card_transforms,
     views=3,
     lr=1e-4,  # Adam, constant, as the card of the published model says
@@ -32,7 +36,7 @@ CARD = Recipe(
 )
 ROBUST = Recipe(
     name="robust",
-    phases=((128, 2), (160, 3), (192, 1)),
+    sizes=(128,) * 2 + (160,) * 3 + (192,) * 2,
     transforms=train_transforms,
     views=0,
     lr=7e-4,  # AdamW, one cycle

@@ -1,0 +1,177 @@
+"""Runs that are killed, whose disk is full, or whose data vanish; and runs of many processes."""
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import detector
+from detector.checkpoint import Config, read_state_dict, save_checkpoint
+from train.state import STATE_FILE
+
+ROOT = Path(__file__).parents[1]
+FEW_MB = 30 * 2**20  # bytes: a checkpoint fits, the state of a run does not
+
+
+def start(module: str, *arguments: str, cwd: Path, limit: int | None = None, processes: int = 0) -> subprocess.Popen:
+    """`python -m module arguments`, or torchrun, in a process group of its own, with a limit on the size of files."""
+    launcher = (
+        ["torch.distributed.run", f"--nproc-per-node={processes}", "--master-port=29511", "-m"] if processes else []
+    )
+    return subprocess.Popen(
+        [sys.executable, "-m", *launcher, module, *arguments],
+        cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen) -> str:
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err
+    return out
+
+
+def sentence(process: subprocess.Popen) -> str:
+    """What a run that failed says: one sentence and no traceback."""
+    _, err = process.communicate(timeout=240)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err
+    last = err.strip().splitlines()[-1]
+    assert last.endswith(".")
+    return last
+
+
+def kill_after_saves(process: subprocess.Popen, state: Path, n: int, delay: float) -> bool:
+    """SIGKILL to the whole group once the state was written `n` times more; False if the run ended before."""
+    last = state.stat().st_mtime_ns if state.exists() else 0
+    while n:
+        if process.poll() is not None:
+            return False
+        now = state.stat().st_mtime_ns if state.exists() else 0
+        if now != last:
+            last, n = now, n - 1
+        time.sleep(0.005)
+    time.sleep(delay)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    return True
+
+
+TYPED = ("--init", "scratch", "--epochs", "3", "--batch-size", "12", "--name", "run")
+
+
+@pytest.fixture(scope="module")
+def unbroken(coloured, tmp_path_factory) -> Path:
+    cwd = tmp_path_factory.mktemp("unbroken")
+    finish(start("train", str(coloured), *TYPED, cwd=cwd))
+    return cwd / "runs" / "run"
+
+
+def test_killed_at_any_moment_ends_with_the_same_weights(coloured, unbroken, tmp_path):
+    folder = tmp_path / "runs" / "run"
+    killed = 0
+    # In the middle of an epoch, while a state is being written, between epochs, and in the evaluation at the end.
+    for n, delay in ((2, 0.0), (1, 0.05), (2, 0.3), (4, 1.5)):
+        again = ["--resume"] if (folder / STATE_FILE).exists() else []
+        process = start("tests.killable", str(coloured), *TYPED, *again, cwd=tmp_path)
+        killed += kill_after_saves(process, folder / STATE_FILE, n, delay)
+    assert killed == 4
+    assert "Going on in epoch" in finish(start("tests.killable", str(coloured), *TYPED, "--resume", cwd=tmp_path))
+    ours, theirs = (read_state_dict(path / "model.safetensors") for path in (folder, unbroken))
+    assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert (folder / "metrics.jsonl").read_text() == (unbroken / "metrics.jsonl").read_text()
+    assert (folder / "report.json").read_text() == (unbroken / "report.json").read_text()
+    assert not (folder / STATE_FILE).exists()
+
+
+def test_a_run_is_not_overwritten_nor_resumed_as_another(coloured, unbroken, tmp_path):
+    shutil.copytree(unbroken, tmp_path / "runs" / "run")
+    assert "holds a run already" in sentence(start("train", str(coloured), *TYPED, cwd=tmp_path))
+    assert "holds no interrupted run" in sentence(start("train", str(coloured), *TYPED, "--resume", cwd=tmp_path))
+
+
+def test_full_disk_keeps_what_was_saved(coloured, unbroken, tmp_path):
+    """No file may grow beyond a few MB: the write fails as on a full disk, half way through the file."""
+    folder = tmp_path / "runs" / "run"
+    assert kill_after_saves(start("tests.killable", str(coloured), *TYPED, cwd=tmp_path), folder / STATE_FILE, 3, 0)
+    before = (folder / STATE_FILE).read_bytes()
+    process = start("tests.killable", str(coloured), *TYPED, "--resume", cwd=tmp_path, limit=FEW_MB)
+    assert "could not be" in sentence(process)
+    assert (folder / STATE_FILE).read_bytes() == before
+    assert not list(folder.glob("*.partial"))
+    other = ["--lr", "0.5"]
+    assert "was begun with recipe" in sentence(start("train", str(coloured), *TYPED, *other, "--resume", cwd=tmp_path))
+    finish(start("train", str(coloured), *TYPED, "--resume", cwd=tmp_path))
+    assert (folder / "model.safetensors").read_bytes() == (unbroken / "model.safetensors").read_bytes()
+
+
+def test_vanished_folder(coloured, tmp_path):
+    data, folder = tmp_path / "data", tmp_path / "runs" / "run"
+    shutil.copytree(coloured, data)
+    process = start("tests.killable", str(data), *TYPED[:2], "--batch-size", "12", "--name", "run", cwd=tmp_path)
+    while not (folder / "model.safetensors").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    shutil.rmtree(data)
+    assert "data changed while it was in use" in sentence(process)
+    assert detector.load(folder).model.classifier.out_features == 3
+    assert (folder / STATE_FILE).exists()
+    assert "There is no folder" in sentence(
+        start("train", str(data), *TYPED[:2], "--batch-size", "12", "--name", "run", "--resume", cwd=tmp_path)
+    )
+
+
+# Many processes
+
+
+def test_two_processes_train_like_one(coloured, published, tmp_path):
+    """Frozen features have no batch statistics, so two processes must come to the same layer as one."""
+    save_checkpoint(tmp_path / "start", published, Config(), torch.float32)
+    typed = (
+        str(coloured),
+        "--recipe",
+        "card",
+        "--init",
+        "start",
+        "--epochs",
+        "4",
+        "--lr",
+        "0.01",
+        "--batch-size",
+        "12",
+    )
+    one = finish(start("train", *typed, "--name", "one", cwd=tmp_path))
+    two = finish(start("train", *typed, "--name", "two", cwd=tmp_path, processes=2))
+    assert [line.split(";")[:2] for line in two.splitlines() if line.startswith("epoch")] == [
+        line.split(";")[:2] for line in one.splitlines() if line.startswith("epoch")
+    ]  # said once, and the same figures
+    ours, theirs = (read_state_dict(tmp_path / "runs" / name / "model.safetensors") for name in ("one", "two"))
+    for key in ours:
+        torch.testing.assert_close(ours[key].float(), theirs[key].float(), atol=2e-3, rtol=0)
+
+
+def test_two_processes_train_the_whole_network(coloured, unbroken, tmp_path):
+    """Batch statistics differ, and so do the last digits; killed and resumed as one process is."""
+    folder = tmp_path / "runs" / "run"
+    process = start("tests.killable", str(coloured), *TYPED, cwd=tmp_path, processes=2)
+    assert kill_after_saves(process, folder / STATE_FILE, 4, 0.1)
+    out = finish(start("train", str(coloured), *TYPED, "--resume", cwd=tmp_path, processes=2))
+    assert out.count("Going on in epoch") == 1
+    ours, theirs = (detector.load(path).config.metrics["test"]["clean"] for path in (folder, unbroken))
+    assert ours["n"] == theirs["n"] == 12
+    assert ours["balanced_accuracy"] == pytest.approx(theirs["balanced_accuracy"], abs=0.17)  # 2 images of 12
+
+
+def test_an_error_in_the_first_process_ends_all(tmp_path):
+    process = start("train", "/nowhere", cwd=tmp_path, processes=2)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert err.count("There is no folder /nowhere") == 2

@@ -1,0 +1,105 @@
+"""The loop over epochs: what is kept, what is written down, and how a killed run goes on."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from detector.checkpoint import Config, save_checkpoint, write_whole
+from train.engine import Precision, Running, train_one_epoch
+from train.metrics import figures
+from train.parallel import rank, say, wrap
+from train.plans import Plan
+from train.state import save_state
+
+SAVE_EVERY = 300  # seconds; what a killed run loses at most
+HISTORY_FILE = "metrics.jsonl"
+
+
+def fit(
+    plan: Plan, sizes: tuple[int, ...], targets: Tensor, out: Path, config: Config, precision: Precision,
+    setup: dict, state: dict | None,
+) -> list[dict]:  # fmt: skip
+    """Train for len(sizes) epochs, from `state` if given. `out` keeps the best epoch's checkpoint and a line of figures
+    for each epoch, which are returned too. `targets`: those of the validation images (N,)."""
+    history, first, start, running = [], 1, 0, None
+    if state:
+        _restore(plan, state)
+        history, first, start, running = state["history"], state["epoch"], state["step"], Running(**state["running"])
+        say(f"Going on in epoch {first} after {start} steps.")
+    objective = wrap(plan.objective)
+    saved = time.monotonic()
+    clock = _Clock(sizes, first)
+
+    def save(epoch: int, step: int, running: Running) -> None:
+        nonlocal saved
+        saved = time.monotonic()
+        if rank() == 0:
+            state = {"setup": setup, "bf16": precision.bf16, "history": history, "epoch": epoch, "step": step}
+            save_state(out, state | {"running": asdict(running)} | _state_of(plan))
+
+    for epoch in range(first, len(sizes) + 1):
+        left = plan.batches(epoch, start)
+        step = start
+
+        def after_step(running: Running, epoch: int = epoch) -> None:
+            nonlocal step
+            step += 1
+            if time.monotonic() - saved > SAVE_EVERY:
+                save(epoch, step, running)
+
+        plan.objective.train()
+        title = f"epoch {epoch}/{len(sizes)}, {sizes[epoch - 1]} px"
+        sums = train_one_epoch(
+            objective, plan.loader(epoch, left), plan.optimizer, plan.scheduler, precision, title, running, after_step
+        )
+        logits = plan.validate()
+        val = figures(logits, targets)
+        history.append(
+            {
+                "epoch": epoch,
+                "size": sizes[epoch - 1],
+                "train_loss": sums.loss / sums.n,
+                "train_accuracy": sums.right / sums.n,
+                "val_loss": nn.functional.cross_entropy(logits, targets).item(),
+                "val": val,
+            }
+        )
+        scores = [line["val"]["balanced_accuracy"] for line in history]
+        best = scores[-1] > max(scores[:-1], default=-1)
+        if rank() == 0:
+            write_whole(out / HISTORY_FILE, "".join(json.dumps(line) + "\n" for line in history).encode())
+            if best:
+                save_checkpoint(out, plan.model, config)
+        start, running = 0, None
+        save(epoch + 1, 0, Running())
+        say(
+            f"epoch {epoch}/{len(sizes)}: loss {history[-1]['train_loss']:.3f}, accuracy "
+            f"{history[-1]['train_accuracy']:.3f}; val loss {history[-1]['val_loss']:.3f}, balanced accuracy "
+            f"{scores[-1]:.3f}{' (best so far)' if best else ''}; {clock.left(epoch)}"
+        )
+    return history
+
+
+def _state_of(plan: Plan) -> dict:
+    return {name: getattr(plan, name).state_dict() for name in ("objective", "optimizer", "scheduler")}
+
+
+def _restore(plan: Plan, state: dict) -> None:
+    for name in ("objective", "optimizer", "scheduler"):
+        getattr(plan, name).load_state_dict(state[name])
+
+
+class _Clock:
+    """Time left, from the pixels that are done and those to come."""
+
+    def __init__(self, sizes: tuple[int, ...], first: int):
+        self.sizes, self.first, self.start = sizes, first, time.monotonic()
+
+    def left(self, epoch: int) -> str:
+        done = sum(size**2 for size in self.sizes[self.first - 1 : epoch])
+        to_come = sum(size**2 for size in self.sizes[epoch:])
+        minutes = (time.monotonic() - self.start) / done * to_come / 60
+        return f"about {minutes:.0f} minutes left" if to_come else "trained"
