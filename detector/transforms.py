@@ -74,7 +74,7 @@ class Web:
         width, height = image.size
         if random.random() < 0.6:
             # Short side in pixels: from a thumbnail to somewhat above this data's 240.
-            image = _resize_short_side(image, random.randint(112, 288))
+            image = resize_short_side(image, random.randint(112, 288))
         if random.random() < 0.15:
             image = image.filter(ImageFilter.GaussianBlur(random.uniform(0.3, 1.2)))
         for _ in range(random.randint(1, 2)):
@@ -89,7 +89,8 @@ def hard(image: Image.Image) -> Image.Image:
     return recompress(image.resize([max(1, length // 2) for length in image.size], Image.BICUBIC), 40)
 
 
-def _resize_short_side(image: Image.Image, side: int) -> Image.Image:
+def resize_short_side(image: Image.Image, side: int) -> Image.Image:
+    """The image scaled so that its shorter side has `side` pixels."""
     scale = side / min(image.size)
     return image.resize([max(1, round(length * scale)) for length in image.size], Image.BICUBIC)
 

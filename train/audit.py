@@ -52,17 +52,17 @@ def file_rows(facts: Sequence[Facts]) -> list[tuple]:
     return [(f.size, f.format, f.width, f.height, f.quality) for f in facts]
 
 
-def near_duplicates(facts: Sequence[Facts]) -> list[tuple[int, int]]:
+def near_duplicates(facts: Sequence[Facts], of_first: bool = False) -> list[tuple[int, int]]:
     """Pairs (i, j), i < j, that show the same picture: the same bytes, or perceptual hashes within NEAR_BITS and
-    thumbnails within NEAR_GREY. Mirrored and cropped copies are not found."""
+    thumbnails within NEAR_GREY. Mirrored and cropped copies are not found. `of_first`: only pairs (0, j)."""
     hashes = np.array([f.phash for f in facts], np.uint64)
-    thumbnails = np.stack([np.frombuffer(f.thumbnail, np.uint8) for f in facts]).astype(np.int16)
+    thumbnails = np.stack([np.frombuffer(f.thumbnail, np.uint8) for f in facts])
     _, same_bytes = np.unique([f.sha256 for f in facts], return_inverse=True)
     pairs = []
-    for i in range(len(facts) - 1):
+    for i in range(1 if of_first else len(facts) - 1):
         apart = _bit_count(hashes[i + 1 :] ^ hashes[i])
         candidates = i + 1 + np.flatnonzero(apart <= NEAR_BITS)
-        grey = np.abs(thumbnails[candidates] - thumbnails[i]).mean(1)
+        grey = np.abs(thumbnails[candidates].astype(np.int16) - thumbnails[i]).mean(1)
         copies = set(candidates[grey <= NEAR_GREY]) | set(i + 1 + np.flatnonzero(same_bytes[i + 1 :] == same_bytes[i]))
         pairs += [(i, int(j)) for j in sorted(copies)]
     return pairs

@@ -45,7 +45,7 @@ def run(
     found = from_first(lambda: prepare.prepare(data, drop_leaks))
     say(prepare.words(found.audit))
     torch.manual_seed(0)
-    model, start = (DenseNet121(), state["start"]) if state and not recipe.views else initial_model(init)
+    model, start = (DenseNet121(), state["setup"]["start"]) if state and not recipe.views else initial_model(init)
     if recipe.views and start.startswith("scratch"):
         raise CheckpointError(
             f"The recipe {recipe.name} keeps the features frozen; give --init a path to trained ones."

@@ -1,0 +1,175 @@
+"""What training costs beside the arithmetic that it cannot do without.
+
+    python benchmarks/training.py [--images 192] [--rounds 3]
+
+card: 15 epochs on cached features, against one forward pass of the frozen network over the augmented views, and
+against the plain loop that runs the network in every epoch, with the accuracy that each comes to. robust: a training
+step fed by the loader, against the same step on a batch that lies in memory. What is compared takes turns in one run;
+medians in seconds, and ratios of medians. The images are crops of the examples, two of them a class.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import torch
+from torch import nn
+
+from detector import CLASSES
+from detector.checkpoint import load_checkpoint
+from detector.images import find_images, open_image
+from train.data import Images, Sample, image_loader
+from train.engine import Precision, predict_logits, targets_of, train_one_epoch
+from train.plans import Plan, classifier_only, whole_network
+from train.recipes import CARD, ROBUST
+
+SIDE = 240  # pixels, of a crop
+
+
+def crops(folder: Path, n: int) -> list[Sample]:
+    """`n` JPEGs, in turns of the three classes."""
+    draw, found = random.Random(0), []
+    sources = [open_image(path) for path in find_images(Path(__file__).parents[1] / "examples")]
+    for i in range(n):
+        image = sources[i % len(sources)]
+        left, top = draw.randint(0, image.width - SIDE), draw.randint(0, image.height - SIDE)
+        path = folder / f"{i}.jpg"
+        image.crop((left, top, left + SIDE, top + SIDE)).save(path, quality=85)
+        found.append(Sample(path, i % len(sources) % len(CLASSES)))
+    return found
+
+
+def seconds(action) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def frozen_model():
+    return load_checkpoint("bundled").model
+
+
+def fit(plan: Plan, epochs: int, precision: Precision, loader=None) -> None:
+    for epoch in range(1, epochs + 1):
+        plan.objective.train()
+        left = plan.batches(epoch, 0)
+        batches = (loader or plan.loader)(epoch, left)
+        train_one_epoch(plan.objective, batches, plan.optimizer, plan.scheduler, precision, f"epoch {epoch}")
+
+
+def card(samples: list[Sample], val: list[Sample], rounds: int, precision: Precision) -> dict:
+    splits, epochs = {"train": samples, "val": val}, len(CARD.sizes)
+    times = {"one pass over the views": [], "cached, 15 epochs": [], "plain loop, 15 epochs": []}
+    accuracy = {}
+
+    def one_pass() -> None:
+        network = frozen_model()
+        for view in range(1, CARD.views + 1):
+            predict_logits(network, samples, CARD.transforms(CARD.sizes[0]), precision, f"view {view}", view)
+
+    def cached() -> None:
+        torch.manual_seed(0)
+        plan = classifier_only(recipe, splits, fresh(), None, precision)
+        fit(plan, epochs, precision)
+        accuracy["cached"] = right(plan.validate(), val)
+
+    def plain() -> None:
+        torch.manual_seed(0)
+        network = fresh().to(memory_format=torch.channels_last)
+        network.features.requires_grad_(False).eval()
+        optimizer = torch.optim.Adam(network.classifier.parameters(), recipe.lr)
+        for epoch in range(1, epochs + 1):
+            data = Images(samples, CARD.transforms(CARD.sizes[0]), epoch)
+            order = torch.randperm(len(samples)).split(CARD.batch_size)
+            for x, target in image_loader(data, [batch.tolist() for batch in order]):
+                with precision.autocast(), torch.no_grad():
+                    features = torch.relu(network.features(precision.put(x))).mean((2, 3))
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(network.classifier(features.float()), target).backward()
+                optimizer.step()
+        logits = predict_logits(network, val, CARD.transforms(CARD.sizes[0]), precision, "validation")
+        accuracy["plain loop"] = right(logits, val)
+
+    recipe = replace(CARD, lr=1e-3)  # few images make few steps; the cost is the same
+    for _ in range(rounds):
+        for (_, found), action in zip(times.items(), (one_pass, cached, plain), strict=True):
+            found.append(seconds(action))
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    base, mine, naive = medians.values()
+    return {"seconds": medians, "cached / one pass": mine / base, "plain / cached": naive / mine, "accuracy": accuracy}
+
+
+def fresh():
+    """Trained features, a classifier that knows nothing yet."""
+    network = frozen_model()
+    nn.init.zeros_(network.classifier.weight)
+    nn.init.zeros_(network.classifier.bias)
+    return network
+
+
+def right(logits: torch.Tensor, samples: list[Sample]) -> float:
+    return (logits.argmax(1) == targets_of(samples)).double().mean().item()
+
+
+def robust(samples: list[Sample], rounds: int, precision: Precision) -> dict:
+    found = {}
+    for size in sorted(set(ROBUST.sizes)):
+        recipe = replace(ROBUST, sizes=(size,) * (2 * rounds + 2))
+        splits = {"train": samples, "val": samples}
+        plan = whole_network(recipe, splits, frozen_model().requires_grad_(True), None, precision)
+        batch = next(iter(plan.loader(1, plan.batches(1, 0))))
+        per_step = {"bare": [], "loader": []}
+        for epoch in range(1, rounds + 2):
+            for name, found_times in per_step.items():
+                times = []
+                loader = stamped(plan.loader(epoch, plan.batches(epoch, 0)), times)
+                if name == "bare":
+                    loader = stamped([batch] * plan.batches(epoch, 0).n_steps, times)
+                plan.objective.train()
+                train_one_epoch(plan.objective, loader, plan.optimizer, plan.scheduler, precision, f"{size} px, {name}")
+                if epoch > 1:  # the first is warm-up
+                    steps = [b - a for a, b in pairwise(times)]
+                    found_times += steps[1:]  # the workers are still starting in the first
+        medians = {name: statistics.median(times) for name, times in per_step.items()}
+        found[f"{size} px"] = {"seconds a step": medians, "loader / bare": medians["loader"] / medians["bare"]}
+    return found
+
+
+def stamped(batches, times: list[float]):
+    """`batches`, noting when each was asked for."""
+    for batch in batches:
+        times.append(time.perf_counter())
+        yield batch
+    times.append(time.perf_counter())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--images", type=int, default=192)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    precision = Precision.best()
+    with tempfile.TemporaryDirectory() as folder:
+        samples = crops(Path(folder), options.images + 60)
+        train, val = samples[: options.images], samples[options.images :]
+        found = {
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
+            "robust": robust(train, options.rounds, precision),
+            "card": card(train, val, options.rounds, precision),
+        }
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
