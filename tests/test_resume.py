@@ -1,5 +1,6 @@
 """Runs that are killed, whose disk is full, or whose data vanish; and runs of many processes."""
 
+import contextlib
 import os
 import re
 import resource
@@ -24,9 +25,7 @@ FEW_MB = 30 * 2**20  # bytes: a checkpoint fits, the state of a run does not
 
 def start(module: str, *arguments: str, cwd: Path, limit: int | None = None, processes: int = 0) -> subprocess.Popen:
     """`python -m module arguments`, or torchrun, in a process group of its own, with a limit on the size of files."""
-    launcher = (
-        ["torch.distributed.run", f"--nproc-per-node={processes}", "--master-port=29511", "-m"] if processes else []
-    )
+    launcher = ["torch.distributed.run", f"--nproc-per-node={processes}", "--standalone", "-m"] if processes else []
     return subprocess.Popen(
         [sys.executable, "-m", *launcher, module, *arguments],
         cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -52,7 +51,7 @@ def sentence(process: subprocess.Popen) -> str:
 
 
 def kill_after_saves(process: subprocess.Popen, state: Path, n: int, delay: float) -> bool:
-    """SIGKILL to the whole group once the state was written `n` times more; False if the run ended before."""
+    """SIGKILL to all its processes once the state was written `n` times more; False if the run ended before."""
     last = state.stat().st_mtime_ns if state.exists() else 0
     while n:
         if process.poll() is not None:
@@ -62,9 +61,17 @@ def kill_after_saves(process: subprocess.Popen, state: Path, n: int, delay: floa
             last, n = now, n - 1
         time.sleep(0.005)
     time.sleep(delay)
-    os.killpg(process.pid, signal.SIGKILL)
+    for pid in descendants(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.communicate()
     return True
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all that it started, also those in sessions of their own, as torchrun's are (Linux)."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(found for child in children for found in descendants(int(child)))]
 
 
 TYPED = ("--init", "scratch", "--epochs", "2", "--batch-size", "12", "--name", "run")
@@ -152,22 +159,25 @@ def test_two_processes_train_like_one(coloured, published, tmp_path):
     two = finish(start("train", *typed, "--name", "two", cwd=tmp_path, processes=2))
     losses = [[float(loss) for loss in re.findall(r"^epoch .*?: loss (\S+),", out, re.M)] for out in (one, two)]
     assert len(losses[0]) == 4
-    assert losses[1] == pytest.approx(losses[0], rel=5e-3)  # said once, and the same in all but the last digits
+    assert losses[1] == pytest.approx(
+        losses[0], rel=5e-3, abs=5e-3
+    )  # said once, and the same in all but the last digits
     ours, theirs = (read_state_dict(tmp_path / "runs" / name / "model.safetensors") for name in ("one", "two"))
     for key in ours:
         torch.testing.assert_close(ours[key].float(), theirs[key].float(), atol=2e-3, rtol=0)
 
 
 def test_two_processes_train_the_whole_network(coloured, unbroken, tmp_path):
-    """Batch statistics differ, and so do the last digits; killed and resumed as one process is."""
+    """Batch statistics are those of half a batch, which takes more steps; killed and resumed as one process is."""
     folder = tmp_path / "runs" / "run"
-    process = start("tests.killable", str(coloured), *TYPED, cwd=tmp_path, processes=2)
+    typed = (str(coloured), *TYPED, "--epochs", "5")
+    process = start("tests.killable", *typed, cwd=tmp_path, processes=2)
     assert kill_after_saves(process, folder / STATE_FILE, 4, 0.1)
-    out = finish(start("train", str(coloured), *TYPED, "--resume", cwd=tmp_path, processes=2))
+    out = finish(start("train", *typed, "--resume", cwd=tmp_path, processes=2))
     assert out.count("Going on in epoch") == 1
     ours, theirs = (detector.load(path).config.metrics["test"]["clean"] for path in (folder, unbroken))
     assert ours["n"] == theirs["n"] == 12
-    assert ours["balanced_accuracy"] == pytest.approx(theirs["balanced_accuracy"], abs=0.17)  # 2 images of 12
+    assert ours["balanced_accuracy"] == pytest.approx(theirs["balanced_accuracy"], abs=0.09)  # one image of 12
 
 
 def test_an_error_in_the_first_process_ends_all(tmp_path):

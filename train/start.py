@@ -9,6 +9,7 @@ from torchvision.models import DenseNet121_Weights
 from detector import CLASSES
 from detector.checkpoint import CONNECT_TIMEOUT, WEIGHTS_FILE, CheckpointError, read_state_dict
 from detector.model import DenseNet121
+from train.parallel import from_first, say
 
 
 def initial_model(init: str) -> tuple[DenseNet121, str]:
@@ -21,9 +22,9 @@ def initial_model(init: str) -> tuple[DenseNet121, str]:
         return model, "scratch"
     if init == "imagenet":
         try:
-            state_dict = _imagenet()
+            state_dict = from_first(_imagenet)
         except OSError as error:
-            print(f"ImageNet weights cannot be fetched ({error}); training starts from scratch.", flush=True)
+            say(f"ImageNet weights cannot be fetched ({error}); training starts from scratch.")
             return model, "scratch, ImageNet weights unreachable"
         words = "ImageNet (torchvision IMAGENET1K_V1)"
     else:
