@@ -17,6 +17,7 @@ lint: .venv/dev
 bench: .venv/dev
 	$(BIN)/python benchmarks/latency.py
 	$(BIN)/python benchmarks/page_memory.py
+	$(BIN)/python benchmarks/training.py
 
 .venv/app: requirements.txt
 	$(PYTHON) -m venv .venv

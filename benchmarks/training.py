@@ -29,6 +29,7 @@ from torch import nn
 from detector import CLASSES
 from detector.checkpoint import load_checkpoint
 from detector.images import find_images, open_image
+from detector.transforms import eval_transforms
 from train.data import Images, Sample, image_loader
 from train.engine import Precision, predict_logits, targets_of, train_one_epoch
 from train.plans import Plan, classifier_only, whole_network
@@ -60,12 +61,13 @@ def frozen_model():
     return load_checkpoint("bundled").model
 
 
-def fit(plan: Plan, epochs: int, precision: Precision, loader=None) -> None:
+def fit(plan: Plan, epochs: int, precision: Precision) -> None:
     for epoch in range(1, epochs + 1):
         plan.objective.train()
         left = plan.batches(epoch, 0)
-        batches = (loader or plan.loader)(epoch, left)
-        train_one_epoch(plan.objective, batches, plan.optimizer, plan.scheduler, precision, f"epoch {epoch}")
+        train_one_epoch(
+            plan.objective, plan.loader(epoch, left), plan.optimizer, plan.scheduler, precision, f"epoch {epoch}"
+        )
 
 
 def card(samples: list[Sample], val: list[Sample], rounds: int, precision: Precision) -> dict:
@@ -74,7 +76,7 @@ def card(samples: list[Sample], val: list[Sample], rounds: int, precision: Preci
     accuracy = {}
 
     def one_pass() -> None:
-        network = frozen_model()
+        network = frozen_model().to(precision.device)
         for view in range(1, CARD.views + 1):
             predict_logits(network, samples, CARD.transforms(CARD.sizes[0]), precision, f"view {view}", view)
 
@@ -86,8 +88,8 @@ def card(samples: list[Sample], val: list[Sample], rounds: int, precision: Preci
 
     def plain() -> None:
         torch.manual_seed(0)
-        network = fresh().to(memory_format=torch.channels_last)
-        network.features.requires_grad_(False).eval()
+        network = fresh().to(precision.device)
+        network.classifier.requires_grad_(True)
         optimizer = torch.optim.Adam(network.classifier.parameters(), recipe.lr)
         for epoch in range(1, epochs + 1):
             data = Images(samples, CARD.transforms(CARD.sizes[0]), epoch)
@@ -96,9 +98,10 @@ def card(samples: list[Sample], val: list[Sample], rounds: int, precision: Preci
                 with precision.autocast(), torch.no_grad():
                     features = torch.relu(network.features(precision.put(x))).mean((2, 3))
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(network.classifier(features.float()), target).backward()
+                logits = network.classifier(features.float())
+                nn.functional.cross_entropy(logits, target.to(precision.device)).backward()
                 optimizer.step()
-        logits = predict_logits(network, val, CARD.transforms(CARD.sizes[0]), precision, "validation")
+        logits = predict_logits(network, val, eval_transforms(CARD.sizes[0]), precision, "validation")
         accuracy["plain loop"] = right(logits, val)
 
     recipe = replace(CARD, lr=1e-3)  # few images make few steps; the cost is the same

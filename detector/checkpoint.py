@@ -121,22 +121,25 @@ def save_checkpoint(folder: Path, model: torch.nn.Module, config: Config, dtype:
     }
     weights = save(state_dict)
     known = {"architecture": "densenet121", "sha256": hashlib.sha256(weights).hexdigest()}
-    write_whole(folder / WEIGHTS_FILE, weights)
-    write_whole(folder / CONFIG_FILE, (json.dumps(asdict(config) | known, indent=2) + "\n").encode())
+    text = json.dumps(asdict(config) | known, indent=2) + "\n"
+    write_whole(folder, {WEIGHTS_FILE: weights, CONFIG_FILE: text.encode()})
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file in one step: what was there stays until all of `data` is on the disk, also when it is full."""
-    partial = path.with_name(f"{path.name}.partial")
+def write_whole(folder: Path, files: dict[str, bytes]) -> None:
+    """Write files that belong together: what was there stays until all is on the disk, also when that is full."""
+    partial = {folder / name: folder / f"{name}.partial" for name in files}
     try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+        for path, data in zip(partial.values(), files.values(), strict=True):
+            with path.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, written in partial.items():
+            written.replace(path)
+    except OSError as error:
+        for path in partial.values():
+            path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def _from_path(path: Path, name: str = "") -> Checkpoint:

@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet's, RGB in [0, 1]
 STD = (0.229, 0.224, 0.225)
+LONGEST = 16_383  # pixels a side that WebP can hold; JPEG holds four times as many
 
 
 def eval_transforms(input_size: int = 224, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
@@ -52,7 +53,10 @@ def _to_tensor(mean: Sequence[float], std: Sequence[float]) -> list:
 
 
 def recompress(image: Image.Image, quality: int, image_format: str = "JPEG") -> Image.Image:
-    """The image after one round of lossy compression (quality 1-100)."""
+    """The image after one round of lossy compression (quality 1-100), scaled down if it is longer than codecs allow."""
+    if max(image.size) > LONGEST:
+        scale = LONGEST / max(image.size)
+        image = image.resize([max(1, int(length * scale)) for length in image.size], Image.BICUBIC)
     buffer = io.BytesIO()
     image.save(buffer, image_format, quality=quality)
     return Image.open(buffer).convert("RGB")

@@ -17,7 +17,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from detector import CheckpointError
+from detector import CheckpointError, ImageError
 from detector.checkpoint import CHOICES
 from train.data import DataError
 from train.engine import Diverged
@@ -37,10 +37,11 @@ def main(arguments: list[str] | None = None) -> None:
             commands[arguments[0]](arguments[1:])
         else:
             _train(arguments)
-    except (DataError, CheckpointError, ResumeError, Diverged) as error:
+    except (DataError, CheckpointError, ImageError, ResumeError, Diverged) as error:
         sys.exit(str(error))
     except OSError as error:  # a full disk, a folder that vanished: what was saved before is whole
-        sys.exit(f"{error.filename or 'A file'} could not be read or written ({error.strerror or error}).")
+        what = f"{error.filename or 'A file'} could not be read or written ({error.strerror or error})"
+        sys.exit(f"{what}; what was saved before is whole. Make room, then go on with --resume.")
     except KeyboardInterrupt:
         sys.exit("Stopped. A run goes on with --resume.")
 

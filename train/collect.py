@@ -17,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -27,13 +28,13 @@ from detector.images import ImageError, find_images, open_image
 from detector.transforms import recompress, resize_short_side
 from train.audit import near_duplicates
 from train.data import DataError
-from train.scan import facts
+from train.scan import facts, scan
 
 PACKAGES = Path(__file__).with_name("packages.txt")
 MIN_SIDE, MAX_ASPECT = 220, 2.6  # pixels, longer side over shorter: below and beyond lie icons and banners
 MAX_TRANSPARENT = 0.35  # share of pixels; above it is a cut-out
 MIN_CONTRAST, MIN_COLOURS = 18, 120  # standard deviation of grey values, colours of 32,768: less is a diagram
-MOST = 80  # images of one package
+MOST = 80  # pictures of one package that are looked at
 SHORT_SIDE, QUALITY = 240, 84  # what this project's data were prepared to
 
 log = logging.getLogger(__name__)
@@ -94,37 +95,40 @@ def collect(data: Path) -> int:
     if not target.is_dir():
         raise DataError(f"There is no folder {target}; give the folder of your data, split into train, val and test.")
     lines = [line.split() for line in PACKAGES.read_text("utf-8").splitlines() if line and not line.startswith("#")]
-    rows = []
-    seen = [facts(path) for path in tqdm(find_images(data), "reading what is there", disable=None)]
+    added = 0
+    seen = [found for found in scan(find_images(data)) if not isinstance(found, str)]
     for kind, *names in tqdm(lines, "packages", disable=None):
-        package, draw, n = names[0].rsplit("@", 1)[0], random.Random(names[0]), 0
+        package, draw = names[0].rsplit("@", 1)[0], random.Random(names[0])
         with tempfile.TemporaryDirectory() as folder:
             try:
                 fetch(kind, names, Path(folder))
             except (OSError, subprocess.CalledProcessError, tarfile.TarError) as error:
                 print(f"{kind} {package} cannot be had ({error}).", flush=True)
                 continue
-            for image in pictures(Path(folder)):
-                path = target / f"{kind}_{package.replace('/', '_').strip('@')}_{n}.jpg"
-                prepare_image(image, draw).save(path, quality=QUALITY)
-                mine = facts(path)
-                if n == MOST or near_duplicates([mine, *seen], of_first=True):
-                    path.unlink()
+            rows = []
+            for image in islice(pictures(Path(folder)), MOST):
+                made = Path(folder) / "made.jpg"
+                prepare_image(image, draw).save(made, quality=QUALITY)
+                mine = facts(made)
+                if near_duplicates([mine, *seen], of_first=True):
                     continue
                 seen.append(mine)
-                rows.append({"split": "train", "class": "human", "file": path.name, "repo": f"{kind} {package}"})
-                n += 1
-    _append(data / "index.csv", rows)
-    return len(rows)
+                path = target / f"{kind}_{package.replace('/', '_').strip('@')}_{mine.sha256[:12]}.jpg"
+                path.write_bytes(made.read_bytes())
+                row = {"split": "train", "class": "human", "file": path.name}
+                rows.append(row | dict.fromkeys(("repo", "source"), f"{kind} {package}"))
+            _append(data / "index.csv", rows)
+            added += len(rows)
+    return added
 
 
 def _append(path: Path, rows: list[dict]) -> None:
-    columns = ["split", "class", "file", "repo"]
+    columns = ["split", "class", "file", "source"]
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
             columns = next(csv.reader(file))
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, restval="")
+        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
         if file.tell() == 0:
             writer.writeheader()
         writer.writerows(rows)

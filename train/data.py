@@ -34,13 +34,14 @@ class Sample:
     source: str = ""  # where it was collected
     generator: str = ""
     origin: tuple[str, ...] = ()  # the orig_* columns of index.csv: what the file was before it was prepared
+    indexed: bool = False  # whether index.csv has a row for it
 
 
 def read_splits(root: Path) -> dict[str, list[Sample]]:
     """split -> samples of a folder `train/val/test/<class>/`, or {"": samples} of a folder `<class>/`.
 
     Class folders go by any name that `train.labels` lists. `index.csv` beside them, if there, tells more: its columns
-    split, class and file name the image, group, source (or repo), generator and orig_* are kept. Without it the group
+    split, class and file name the image; group, source (or repo), generator and orig_* are kept. Without it the group
     is the folder below the class folder, if there is one. Raises DataError.
     """
     if not root.is_dir():
@@ -50,39 +51,50 @@ def read_splits(root: Path) -> dict[str, list[Sample]]:
         missing = [split for split in SPLITS if not (root / split).is_dir()]
         if missing:
             raise DataError(f"{root} has no folder {missing[0]}; {LAYOUT}.")
-        return {split: _read_classes(root / split, root, index) for split in SPLITS}
-    return {"": _read_classes(root, root, index)}
+        found = {split: _read_classes(root / split, split, index) for split in SPLITS}
+    else:
+        found = {"": _read_classes(root, "", index)}
+    if index and not any(sample.indexed for samples in found.values() for sample in samples):
+        raise DataError(f"{root / 'index.csv'} names no image that is there; mend its columns, or take it away.")
+    return found
 
 
-def _read_index(root: Path) -> dict[Path, dict[str, str]]:
+def _read_index(root: Path) -> dict[tuple[str, str | None, str], dict[str, str]]:
+    """(split, class, file) -> row; also under split "", for a folder that is not split."""
     path = root / "index.csv"
     if not path.is_file():
         return {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # Excel writes the mark that -sig takes away
             rows = list(csv.DictReader(file))
-        return {Path(*(row[key] for key in ("split", "class", "file") if row.get(key))): row for row in rows}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no table of comma-separated values ({error}); mend it or take it away.") from error
+        keys = [(class_of(row["class"]), row["file"]) for row in rows]
+    except (UnicodeDecodeError, csv.Error, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{path} is no table of comma-separated values with the columns class and file ({error}); mend it or take "
+            "it away."
+        ) from error
+    splits = {("", *key): row for key, row in zip(keys, rows, strict=True)}
+    return splits | {(row.get("split") or "", *key): row for key, row in zip(keys, rows, strict=True)}
 
 
-def _read_classes(folder: Path, root: Path, index: dict[Path, dict[str, str]]) -> list[Sample]:
+def _read_classes(folder: Path, split: str, index: dict[tuple[str, str | None, str], dict[str, str]]) -> list[Sample]:
     samples = []
     for directory in sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")):
         name = class_of(directory.name)
         if name is None:
             raise DataError(f"{directory} is not named like one of the classes; these are understood: {ACCEPTED}.")
         for path in find_images(directory):
-            row = index.get(path.relative_to(root), {})
-            below = path.parent.relative_to(root)
+            below = path.relative_to(directory)
+            row = index.get((split, name, below.as_posix()), {})
             samples.append(
                 Sample(
                     path,
                     CLASSES.index(name),
-                    group=row.get("group") or (str(below) if path.parent != directory else ""),
+                    group=row.get("group") or (f"{name}/{below.parent.as_posix()}" if len(below.parts) > 1 else ""),
                     source=row.get("source") or row.get("repo") or "",
                     generator=row.get("generator") or "",
-                    origin=tuple(value for key, value in row.items() if key and key.startswith("orig_")),
+                    origin=tuple(value or "" for key, value in row.items() if key and key.startswith("orig_")),
+                    indexed=bool(row),
                 )
             )
     if not samples:
@@ -146,10 +158,16 @@ class Batches(Sampler[list[int]]):
     """This process's share of every batch of an epoch: from `start`, in an order that (seed, epoch) alone decides."""
 
     def __init__(self, n: int, batch_size: int, epoch: int, start: int = 0, seed: int = 0):
+        if batch_size % world_size() or n < world_size():
+            raise DataError(
+                f"{n} images in batches of {batch_size} cannot be shared by {world_size()} processes; "
+                f"give --batch-size a multiple of {world_size()}."
+            )
         generator = torch.Generator().manual_seed(seed * 10_000 + epoch)
         order = torch.randperm(n, generator=generator)
-        # The last, small batch is left out: its batch statistics would be noise.
-        whole = [batch for batch in order.split(batch_size) if len(batch) == batch_size or n < batch_size]
+        # The last, small batch is left out: its batch statistics would be noise. Processes get equal shares.
+        size = min(batch_size, n - n % world_size())
+        whole = [batch for batch in order.split(size) if len(batch) == size]
         self.n_steps = len(whole)
         self.batches = [batch[rank() :: world_size()].tolist() for batch in whole[start:]]
 

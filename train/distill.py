@@ -22,7 +22,7 @@ from detector.checkpoint import CheckpointError, Config, read_state_dict, save_c
 from detector.model import DenseNet121
 from detector.transforms import train_transforms
 from train.data import Batches, DataError, Images, image_loader, read_splits
-from train.engine import Precision, train_one_epoch
+from train.engine import Diverged, Precision, train_one_epoch
 
 PHASES = ((96, 3), (128, 8))  # (input size in pixels, epochs): as long as fits an hour on 2 cores
 LR = 1.5e-3  # peak of one cycle, AdamW
@@ -38,7 +38,11 @@ class Teacher(nn.Module):
     def __init__(self, path: Path):
         super().__init__()
         self.features = mobilenet_v2(weights=None).features
-        missing, unexpected = self.load_state_dict(read_state_dict(path), strict=False)
+        try:
+            missing, unexpected = self.load_state_dict(read_state_dict(path), strict=False)
+        except RuntimeError as error:
+            fault = str(error).splitlines()[1].strip()
+            raise CheckpointError(f"{path} is not MobileNetV2's features: {fault}") from error
         missing = [key for key in missing if not key.endswith("num_batches_tracked")]
         if missing or unexpected:
             raise CheckpointError(f"{path} is not MobileNetV2's features: {(missing + unexpected)[0]} does not fit.")
@@ -123,7 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         distill(options.data, options.teacher, options.out)
-    except (DataError, CheckpointError) as error:
+    except (DataError, CheckpointError, Diverged, OSError) as error:
         sys.exit(str(error))
 
 

@@ -55,7 +55,7 @@ class Precision:
     def best(cls) -> "Precision":
         """A GPU if there is one; bf16 where it is the faster."""
         if torch.cuda.is_available():
-            return cls(torch.device("cuda", torch.cuda.current_device()), torch.cuda.is_bf16_supported())
+            return cls(torch.device("cuda", torch.cuda.current_device()), torch.cuda.is_bf16_supported(False))
         return cls(torch.device("cpu"), from_first(bf16_is_faster))
 
     def autocast(self) -> torch.autocast:

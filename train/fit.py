@@ -8,9 +8,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from detector.checkpoint import Config, save_checkpoint, write_whole
-from train.engine import Precision, Running, train_one_epoch
+from train.engine import Diverged, Precision, Running, train_one_epoch
 from train.metrics import figures
-from train.parallel import rank, say, wrap
+from train.parallel import from_first, rank, say, share_buffers, wrap
 from train.plans import Plan
 from train.state import save_state
 
@@ -27,7 +27,9 @@ def fit(
     history, first, start, running = [], 1, 0, None
     if state:
         _restore(plan, state)
-        history, first, start, running = state["history"], state["epoch"], state["step"], Running(**state["running"])
+        history, first, start, running = state["history"], state["epoch"], state["step"], Running()
+        if rank() == 0:  # whose sums they are; with several processes the others' part of that epoch is not counted
+            running = Running(**state["running"])
         say(f"Going on in epoch {first} after {start} steps.")
     objective = wrap(plan.objective)
     saved = time.monotonic()
@@ -36,10 +38,17 @@ def fit(
     def save(epoch: int, step: int, running: Running) -> None:
         nonlocal saved
         saved = time.monotonic()
-        if rank() == 0:
-            state = {"setup": setup, "bf16": precision.bf16, "history": history, "epoch": epoch, "step": step}
-            save_state(out, state | {"running": asdict(running)} | _state_of(plan))
+        place = {"setup": setup, "bf16": precision.bf16, "history": history, "epoch": epoch, "step": step}
+        save_state(out, place | {"running": asdict(running)} | _state_of(plan))
 
+    def keep(epoch: int, best: bool) -> None:
+        write_whole(out, {HISTORY_FILE: "".join(json.dumps(line) + "\n" for line in history).encode()})
+        if best:
+            save_checkpoint(out, plan.model, config)
+        save(epoch + 1, 0, Running())
+
+    if not state:
+        from_first(lambda: save(1, 0, Running()))  # before any weights, so that there is never a run without a state
     for epoch in range(first, len(sizes) + 1):
         left = plan.batches(epoch, start)
         step = start
@@ -47,7 +56,7 @@ def fit(
         def after_step(running: Running, epoch: int = epoch) -> None:
             nonlocal step
             step += 1
-            if time.monotonic() - saved > SAVE_EVERY:
+            if rank() == 0 and time.monotonic() - saved > SAVE_EVERY:
                 save(epoch, step, running)
 
         plan.objective.train()
@@ -55,7 +64,10 @@ def fit(
         sums = train_one_epoch(
             objective, plan.loader(epoch, left), plan.optimizer, plan.scheduler, precision, title, running, after_step
         )
+        share_buffers(plan.model)
         logits = plan.validate()
+        if not logits.isfinite().all():
+            raise Diverged("The answers are no numbers any more; start again with a lower --lr.")
         val = figures(logits, targets)
         history.append(
             {
@@ -69,12 +81,8 @@ def fit(
         )
         scores = [line["val"]["balanced_accuracy"] for line in history]
         best = scores[-1] > max(scores[:-1], default=-1)
-        if rank() == 0:
-            write_whole(out / HISTORY_FILE, "".join(json.dumps(line) + "\n" for line in history).encode())
-            if best:
-                save_checkpoint(out, plan.model, config)
         start, running = 0, None
-        save(epoch + 1, 0, Running())
+        from_first(lambda: keep(epoch, best))  # noqa: B023 - called at once
         say(
             f"epoch {epoch}/{len(sizes)}: loss {history[-1]['train_loss']:.3f}, accuracy "
             f"{history[-1]['train_accuracy']:.3f}; val loss {history[-1]['val_loss']:.3f}, balanced accuracy "

@@ -1,5 +1,6 @@
 """Datasets from the Hugging Face Hub."""
 
+import sys
 from pathlib import Path
 
 from detector.checkpoint import CONNECT_TIMEOUT, CheckpointError
@@ -22,6 +23,8 @@ def fetch_dataset(repo_id: str) -> Path:
         raise CheckpointError(f"the Hub has no dataset {repo_id}; check the name.") from error
     except Exception as error:  # noqa: BLE001 - a network fails in too many ways to list; the cause is kept
         try:
-            return Path(hub.snapshot_download(repo_id, repo_type="dataset", local_files_only=True))
+            found = hub.snapshot_download(repo_id, repo_type="dataset", allow_patterns=patterns, local_files_only=True)
+            print(f"The Hub could not be reached for {repo_id}; the copy in the cache is used.", file=sys.stderr)
+            return Path(found)
         except errors.LocalEntryNotFoundError:
             raise CheckpointError(f"the Hub could not be reached for {repo_id} ({type(error).__name__}).") from error

@@ -6,6 +6,7 @@ torchrun --nproc-per-node=2 -m train DATA          # gloo between CPU processes,
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -23,8 +24,10 @@ def process_group() -> Iterator[None]:
         yield
         return
     if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
+    alone = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])  # nccl wants a GPU for each process
+    # All wait for the first, which may be downloading or auditing for hours.
+    dist.init_process_group("nccl" if torch.cuda.is_available() and alone else "gloo", timeout=timedelta(hours=12))
     try:
         yield
     finally:
@@ -73,6 +76,13 @@ def gather(mine: T) -> list[T]:
         return [mine]
     dist.all_gather_object(everybody, mine)
     return everybody
+
+
+def share_buffers(module: nn.Module) -> None:
+    """Give all processes the first one's running statistics, which are those that are saved."""
+    if world_size() > 1:
+        for buffer in module.buffers():
+            dist.broadcast(buffer, 0)
 
 
 def wrap(module: nn.Module) -> nn.Module:

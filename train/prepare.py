@@ -47,7 +47,6 @@ def prepare(data: str, drop_leaks: bool = False) -> Prepared:
         }
     require_classes(splits)
     targets = [sample.target for sample in samples]
-    origins = [sample.origin for sample in samples]
     return Prepared(
         Path(data).resolve().name if Path(data).exists() else data,
         splits,
@@ -56,7 +55,8 @@ def prepare(data: str, drop_leaks: bool = False) -> Prepared:
             "split_by": "group, 80/10/10" if "" in found else "folder",
             "null": audit.zero_pixel_null(audit.file_rows(facts), targets, groups),
             # What index.csv says that the originals were, if it does: the preparation may have hidden it, or not.
-            "origin_null": audit.zero_pixel_null(origins, targets, groups) if all(origins) else None,
+            "origin_null": _origin_null(samples, groups),
+            "not_in_index": sum(not sample.indexed for sample in samples) if any(s.indexed for s in samples) else 0,
             "near_duplicates": len(pairs),
             "leaks_left_out": list(leaking.values()),
             "contradictions": audit.contradictions(samples, pairs),
@@ -64,6 +64,16 @@ def prepare(data: str, drop_leaks: bool = False) -> Prepared:
             "unreadable": unreadable,
         },
     )
+
+
+def _origin_null(samples: list[Sample], groups: list[str]) -> dict | None:
+    """The null on the images whose originals are known in full, if there are some of two classes."""
+    known = [i for i, sample in enumerate(samples) if sample.origin and all(sample.origin)]
+    targets = [samples[i].target for i in known]
+    if len(set(targets)) < 2:
+        return None
+    found = audit.zero_pixel_null([samples[i].origin for i in known], targets, [groups[i] for i in known])
+    return found | {"n": len(known)}
 
 
 def read_folder(data: str) -> tuple[list[Sample], list[str]]:
@@ -106,6 +116,8 @@ def words(found: dict) -> str:
         lines += [f"{len(found['unreadable'])} images cannot be read and are left out:", shorten(found["unreadable"])]
     if found["leaks_left_out"]:
         lines.append(f"{len(found['leaks_left_out'])} images that are in a later split too are left out.")
+    if found["not_in_index"]:
+        lines.append(f"index.csv has no row for {found['not_in_index']} of them.")
     for what, null in (("the files", found["null"]), ("their originals (index.csv)", found["origin_null"])):
         if null and null["balanced_accuracy"] is not None:
             score = f"Zero-pixel null on {what}: balanced accuracy {null['balanced_accuracy']:.2f} without looking."

@@ -12,6 +12,8 @@ def push(run: Path, repo_id: str) -> str:
     import huggingface_hub as hub
     from huggingface_hub import errors
 
+    if not run.is_dir():
+        raise CheckpointError(f"There is no folder {run}; give a run that python -m train left.")
     load_checkpoint(str(run))  # whole, and ours: what is pushed can be loaded
     if not (run / "README.md").is_file():
         raise CheckpointError(f"{run} has no card (README.md), so its training did not end; finish it with --resume.")

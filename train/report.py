@@ -42,7 +42,7 @@ def write_report(
     errors = {name: expected_calibration_error(p, targets) for name, p in probs.items()}
     calibration = {"split": "val", "images_as": "degraded", "temperature": model.config.temperature, "ece": errors}
     report = {"audit": found.audit, "epochs": history, "calibration": calibration, "results": results}
-    write_whole(out / REPORT_FILE, (json.dumps(report, indent=1) + "\n").encode())
+    write_whole(out, {REPORT_FILE: (json.dumps(report, indent=1) + "\n").encode()})
 
     column = {key: [line[key] for line in history] for key in ("train_loss", "train_accuracy", "val_loss")}
     val_accuracy = [line["val"]["accuracy"] for line in history]

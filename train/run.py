@@ -14,7 +14,7 @@ from train.engine import Precision, targets_of
 from train.evaluate import evaluation, variant_logits
 from train.fit import fit
 from train.metrics import fit_temperature
-from train.parallel import from_first, rank, say
+from train.parallel import from_first, rank, say, world_size
 from train.plans import classifier_only, whole_network
 from train.recipes import Recipe
 from train.report import write_report
@@ -38,10 +38,9 @@ def run(
         "DATA": data,
         "--init": init,
         "--teacher": str(teacher),
+        "processes": world_size(),
     }
-    if not resume and any((out / name).exists() for name in (STATE_FILE, WEIGHTS_FILE)):
-        raise ResumeError(f"{out} holds a run already; give another --name, or --resume if it was interrupted.")
-    state = load_state(out, setup) if resume else None
+    state = from_first(lambda: _begin(out, setup, resume))
     found = from_first(lambda: prepare.prepare(data, drop_leaks))
     say(prepare.words(found.audit))
     torch.manual_seed(0)
@@ -65,7 +64,7 @@ def run(
     targets = targets_of(found.splits["val"])
     history = fit(plan, recipe.sizes, targets, out, config, precision, setup | {"start": start}, state)
 
-    best = load_checkpoint(str(out)).model.to(precision.device)
+    best = from_first(lambda: load_checkpoint(str(out)).model).to(precision.device)
     logits = {
         split: variant_logits(best, config, found.splits[split], precision, list(VARIANTS)) for split in ("val", "test")
     }
@@ -78,3 +77,12 @@ def run(
         write_report(out, found, history, logits, results)
         (out / STATE_FILE).unlink()
     return config
+
+
+def _begin(out: Path, setup: dict, resume: bool) -> dict | None:
+    """The state to go on from, or None for a new run, which must not overwrite another. Raises ResumeError."""
+    if resume:
+        return load_state(out, setup)
+    if any((out / name).exists() for name in (STATE_FILE, WEIGHTS_FILE)):
+        raise ResumeError(f"{out} holds a run already; give another --name, or --resume if it was interrupted.")
+    return None

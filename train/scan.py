@@ -50,7 +50,7 @@ class _Files(Dataset):
     def __getitem__(self, index: int) -> Facts | str:
         try:
             return facts(self.paths[index])
-        except ImageError as error:
+        except (ImageError, OSError) as error:  # the latter: it vanished between two looks
             return str(error)
 
 

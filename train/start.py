@@ -46,7 +46,13 @@ def _imagenet() -> dict:
     weights = DenseNet121_Weights.IMAGENET1K_V1
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     if not cached.exists():  # torchvision's own download would wait for minutes where there is no network
-        urllib.request.urlopen(urllib.request.Request(weights.url, method="HEAD"), timeout=CONNECT_TIMEOUT).close()
+        try:
+            urllib.request.urlopen(urllib.request.Request(weights.url, method="HEAD"), timeout=CONNECT_TIMEOUT).close()
+        except OSError as error:
+            raise OSError(str(error)) from error  # one that can be sent to other processes
     from torchvision.models import densenet121
 
-    return densenet121(weights=weights).state_dict()
+    try:
+        return densenet121(weights=weights).state_dict()
+    except RuntimeError as error:  # a download that was cut short has another hash
+        raise OSError(str(error)) from error

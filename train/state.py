@@ -18,7 +18,7 @@ def save_state(folder: Path, state: dict) -> None:
     """Write tensors, numbers and strings, nested in dicts and lists."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_whole(folder / STATE_FILE, buffer.getbuffer())
+    write_whole(folder, {STATE_FILE: buffer.getbuffer()})
 
 
 def load_state(folder: Path, setup: dict) -> dict:
