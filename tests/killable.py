@@ -1,14 +1,18 @@
 """`python -m train` for tests that kill it: python -m tests.killable DATA ...
 
-It saves its state after every step, and computes in fp32: a run measures whether bf16 is faster, and two runs that are
-compared must not come to different answers.
+It saves its state after every step, trains on small images, and computes in fp32: a run measures whether bf16 is
+faster, and two runs that are compared must not come to different answers.
 """
+
+from dataclasses import replace
 
 from train import engine, fit
 from train.__main__ import main
+from train.recipes import CARD, RECIPES, ROBUST
 
 fit.SAVE_EVERY = 0
 engine.bf16_is_faster = lambda: False
+RECIPES |= {"robust": replace(ROBUST, sizes=(64, 96)), "card": replace(CARD, sizes=(64,) * 3, views=2)}
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,6 @@
 """DATA as the user typed it -> audited splits: everything that happens before the first step."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,10 +122,14 @@ def words(found: dict) -> str:
     for what, null in (("the files", found["null"]), ("their originals (index.csv)", found["origin_null"])):
         if null and null["balanced_accuracy"] is not None:
             score = f"Zero-pixel null on {what}: balanced accuracy {null['balanced_accuracy']:.2f} without looking."
-            lines.append(f"\033[31m{score} WARNING: {NULL_WARNING}\033[0m" if null["fires"] else score)
+            lines.append(_red(f"{score} WARNING: {NULL_WARNING}") if null["fires"] else score)
     if found["contradictions"]:
         lines += ["The same picture stands in two classes:", shorten(found["contradictions"])]
     return "\n".join(lines)
+
+
+def _red(text: str) -> str:
+    return f"\033[31m{text}\033[0m" if sys.stdout.isatty() else text
 
 
 NULL_WARNING = (
