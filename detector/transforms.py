@@ -3,6 +3,7 @@
 import io
 import random
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from PIL import Image, ImageFilter
@@ -100,9 +101,10 @@ def resize_short_side(image: Image.Image, side: int) -> Image.Image:
 
 
 # What a model is measured on: the image as it is, after one trip through the web, after many, after random ones.
+# No lambdas: where a loader's workers are spawned they could not be sent there.
 VARIANTS = {
-    "clean": lambda image: image,
-    "web": lambda image: recompress(image, 70),
+    "clean": Web(0.0),
+    "web": partial(recompress, quality=70),
     "hard": hard,
     "degraded": Web(1.0),
 }

@@ -1,6 +1,7 @@
 """Training on pictures made here, small enough for a test, against references and known answers."""
 
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +14,7 @@ import detector
 from detector import CLASSES
 from detector.checkpoint import CheckpointError, Config, save_checkpoint
 from detector.model import DenseNet121
-from detector.transforms import Web, card_transforms, eval_transforms, hard, recompress, train_transforms
+from detector.transforms import VARIANTS, Web, card_transforms, eval_transforms, hard, recompress, train_transforms
 from train import distill
 from train.__main__ import main
 from train.data import Batches, Images, read_splits
@@ -199,6 +200,12 @@ def test_degradations_degrade(pictures):
     assert hard(picture).size == (picture.width // 2, picture.height // 2)
     assert {Web(1.0)(picture).mode for _ in range(20)} == {"RGB"}
     assert Web(0.0)(picture) is picture
+
+
+def test_transforms_can_be_sent_to_workers():
+    """As macOS and Windows do, which spawn them."""
+    for transform in (*VARIANTS.values(), eval_transforms(), train_transforms(64), card_transforms(64)):
+        assert callable(pickle.loads(pickle.dumps(transform)))
 
 
 @pytest.mark.parametrize("make", [eval_transforms, train_transforms, card_transforms])
