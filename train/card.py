@@ -39,8 +39,6 @@ training data. Human-made test images that it calls AI, by how sure it sounds: {
 {report}"""
 
 REPORT = """
-| test images from | made by | n | named rightly | called AI |
-|---|---|---|---|---|
 {sources}
 
 Truth in rows, answers in columns ({names}): {confusion}.
@@ -67,12 +65,6 @@ def write_card(folder: Path, config: Config, report: dict) -> None:
         for variant, found in variants.items()
     ]
     results = report["results"]["test"]
-    sources = [
-        f"| {name} | {', '.join(NAMES[c] for c in found['classes'])} | {found['n']} | {found['accuracy']:.1%} "
-        f"| {found['called_ai']:.1%} |"
-        for key in ("by_source", "by_generator")
-        for name, found in results[key].items()
-    ]
     text = CARD.format(
         metadata=_metadata(config).to_yaml(),
         version=config.version,
@@ -86,13 +78,21 @@ def write_card(folder: Path, config: Config, report: dict) -> None:
         wrong=1 / max(1 - test["accuracy"], 1e-3),
         bands=", ".join(f'"{word}" or surer {rates[word.replace(" ", "_")]:.1%}' for word in reversed(BANDS)),
         report=REPORT.format(
-            sources="\n".join(sources) or "| (not known) | | | | |",
+            sources="\n\n".join(_table(key, results[key]) for key in ("by_source", "by_generator") if results[key]),
             names=", ".join(NAMES.values()),
             confusion="; ".join(" ".join(map(str, row)) for row in results["confusion"]),
             audit="\n".join(f"- {line}" for line in _audit(report["audit"])),
         ),
     )
     (folder / "README.md").write_text(text, "utf-8")
+
+
+def _table(key: str, found: dict) -> str:
+    rows = [f"| test images {key.replace('_', ' ')} | class | n | named rightly | called AI |", "|---|---|---|---|---|"]
+    for name, row in found.items():
+        classes = ", ".join(NAMES[c] for c in row["classes"])
+        rows.append(f"| {name} | {classes} | {row['n']} | {row['accuracy']:.1%} | {row['called_ai']:.1%} |")
+    return "\n".join(rows)
 
 
 def _metadata(config: Config) -> ModelCardData:
