@@ -10,9 +10,10 @@ from train import engine, fit
 from train.__main__ import main
 from train.recipes import CARD, RECIPES, ROBUST
 
-fit.SAVE_EVERY = 0
-engine.bf16_is_faster = lambda: False
-RECIPES |= {"robust": replace(ROBUST, sizes=(64, 96)), "card": replace(CARD, sizes=(64,) * 3, views=2)}
+SMALL = {"robust": replace(ROBUST, sizes=(64, 96)), "card": replace(CARD, sizes=(64,) * 3, views=2)}
 
 if __name__ == "__main__":
+    fit.SAVE_EVERY = 0
+    engine.bf16_is_faster = lambda: False
+    RECIPES |= SMALL
     main()

@@ -16,7 +16,9 @@ import torch
 
 import detector
 from detector.checkpoint import Config, read_state_dict, save_checkpoint
+from tests.killable import SMALL
 from train.__main__ import main
+from train.recipes import RECIPES
 from train.state import STATE_FILE
 
 ROOT = Path(__file__).parents[1]
@@ -101,23 +103,30 @@ def test_killed_at_any_moment_ends_with_the_same_weights(coloured, unbroken, tmp
     assert not (folder / STATE_FILE).exists()
 
 
-def refusal(*arguments: str) -> str:
-    """What `python -m train` says before it begins, without a new process."""
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    return str(caught.value)
-
-
-def test_a_run_is_not_overwritten_nor_resumed_as_another(coloured, unbroken, tmp_path, monkeypatch):
-    shutil.copytree(unbroken, tmp_path / "runs" / "run")
+@pytest.fixture
+def refusal(tmp_path, monkeypatch):
+    """What `python -m train` says in `tmp_path` before it begins, with the small recipes, without a new process."""
     monkeypatch.chdir(tmp_path)
+    for name, recipe in SMALL.items():
+        monkeypatch.setitem(RECIPES, name, recipe)
+
+    def refuse(*arguments: str) -> str:
+        with pytest.raises(SystemExit) as caught:
+            main(list(arguments))
+        return str(caught.value)
+
+    return refuse
+
+
+def test_a_run_is_not_overwritten_nor_resumed_as_another(coloured, unbroken, tmp_path, refusal):
+    shutil.copytree(unbroken, tmp_path / "runs" / "run")
     assert "holds a run already" in refusal(str(coloured), *TYPED)
     assert "holds no interrupted run" in refusal(str(coloured), *TYPED, "--resume")
     (tmp_path / "runs" / "run" / STATE_FILE).write_bytes(b"half of a sta")
     assert "is damaged" in refusal(str(coloured), *TYPED, "--resume")
 
 
-def test_full_disk_keeps_what_was_saved(coloured, unbroken, tmp_path, monkeypatch):
+def test_full_disk_keeps_what_was_saved(coloured, unbroken, tmp_path, refusal):
     """No file may grow beyond a few MB: the write fails as on a full disk, half way through the file."""
     folder = tmp_path / "runs" / "run"
     assert kill_after_saves(start("tests.killable", str(coloured), *TYPED, cwd=tmp_path), folder / STATE_FILE, 3, 0)
@@ -126,11 +135,11 @@ def test_full_disk_keeps_what_was_saved(coloured, unbroken, tmp_path, monkeypatc
     assert "could not be" in sentence(process)
     assert (folder / STATE_FILE).read_bytes() == before
     assert not list(folder.glob("*.partial"))
-    monkeypatch.chdir(tmp_path)
-    assert "was begun with recipe" in refusal(str(coloured), *TYPED, "--resume", "--lr", "0.5")
+    assert "begun with lr 0.0007 and not 0.5" in refusal(str(coloured), *TYPED, "--resume", "--lr", "0.5")
+    assert "begun with --init scratch and not imagenet" in refusal(str(coloured), *TYPED[2:], "--resume")
 
 
-def test_vanished_folder(coloured, tmp_path, monkeypatch):
+def test_vanished_folder(coloured, tmp_path, refusal):
     data, folder = tmp_path / "data", tmp_path / "runs" / "run"
     shutil.copytree(coloured, data)
     process = start("tests.killable", str(data), *TYPED, cwd=tmp_path)
@@ -141,7 +150,6 @@ def test_vanished_folder(coloured, tmp_path, monkeypatch):
     assert "data changed while it was in use" in sentence(process)
     assert detector.load(folder).model.classifier.out_features == 3
     assert (folder / STATE_FILE).exists()
-    monkeypatch.chdir(tmp_path)
     assert "There is no folder" in refusal(str(data), *TYPED, "--resume")
 
 

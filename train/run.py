@@ -34,7 +34,9 @@ def run(
         raise CheckpointError(f"The recipe {recipe.name} trains on labels alone; leave --teacher out.")
     settings = {k: v for k, v in asdict(recipe).items() if k != "transforms"}
     setup = {
-        "recipe": settings | {"sizes": list(recipe.sizes)},
+        **{key: value for key, value in settings.items() if key != "name"},
+        "recipe": recipe.name,
+        "sizes": list(recipe.sizes),  # a tuple comes back as a list
         "DATA": data,
         "--init": init,
         "--teacher": str(teacher),
