@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from detector import CLASSES
-from train.data import SPLITS, Sample
+from train.data import SEED, SPLITS, Sample
 from train.scan import Facts
 
 NULL_LIMIT = 0.85  # balanced accuracy from which the data can be solved without looking
@@ -17,7 +17,7 @@ NEAR_BITS = 10  # of 64: perceptual hashes this close are looked at again
 NEAR_GREY = 4.0  # of 255: mean difference of two thumbnails that show the same picture
 
 
-def zero_pixel_null(rows: Sequence[Sequence], targets: Sequence[int], groups: Sequence[str], seed: int = 0) -> dict:
+def zero_pixel_null(rows: Sequence[Sequence], targets: Sequence[int], groups: Sequence[str]) -> dict:
     """How well the class is told from facts about the files alone: `rows` of numbers and words, one for each image.
 
     Balanced accuracy of gradient-boosted trees, cross-validated so that no group is on both sides. Chance is one third.
@@ -30,9 +30,9 @@ def zero_pixel_null(rows: Sequence[Sequence], targets: Sequence[int], groups: Se
         return {"balanced_accuracy": None, "fires": False, "reason": "too few groups to cross-validate"}
     # The trees are many times faster on few threads than scikit-learn's early stopping makes up for.
     trees = HistGradientBoostingClassifier(
-        max_iter=60, class_weight="balanced", random_state=seed, early_stopping=False
+        max_iter=60, class_weight="balanced", random_state=SEED, early_stopping=False
     )
-    split = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=SEED)
     predicted = cross_val_predict(trees, x, y, groups=np.asarray(groups), cv=split)
     score = float(balanced_accuracy_score(y, predicted))
     return {"balanced_accuracy": round(score, 4), "fires": score > NULL_LIMIT}
@@ -52,20 +52,31 @@ def file_rows(facts: Sequence[Facts]) -> list[tuple]:
     return [(f.size, f.format, f.width, f.height, f.quality) for f in facts]
 
 
-def near_duplicates(facts: Sequence[Facts], of_first: bool = False) -> list[tuple[int, int]]:
+def near_duplicates(facts: Sequence[Facts]) -> list[tuple[int, int]]:
     """Pairs (i, j), i < j, that show the same picture: the same bytes, or perceptual hashes within NEAR_BITS and
-    thumbnails within NEAR_GREY. Mirrored and cropped copies are not found. `of_first`: only pairs (0, j)."""
+    thumbnails within NEAR_GREY. Mirrored and cropped copies are not found."""
+    prints = _fingerprints(facts)
+    return [(i, j) for i in range(len(facts) - 1) for j in _later_copies(i, *prints)]
+
+
+def is_copy(mine: Facts, others: Sequence[Facts]) -> bool:
+    """Whether one of `others` shows the same picture, in the sense of `near_duplicates`."""
+    return bool(_later_copies(0, *_fingerprints([mine, *others])))
+
+
+def _fingerprints(facts: Sequence[Facts]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hashes (N,), thumbnails (N, pixels), and a number (N,) that files of the same bytes share."""
     hashes = np.array([f.phash for f in facts], np.uint64)
     thumbnails = np.stack([np.frombuffer(f.thumbnail, np.uint8) for f in facts])
-    _, same_bytes = np.unique([f.sha256 for f in facts], return_inverse=True)
-    pairs = []
-    for i in range(1 if of_first else len(facts) - 1):
-        apart = _bit_count(hashes[i + 1 :] ^ hashes[i])
-        candidates = i + 1 + np.flatnonzero(apart <= NEAR_BITS)
-        grey = np.abs(thumbnails[candidates].astype(np.int16) - thumbnails[i]).mean(1)
-        copies = set(candidates[grey <= NEAR_GREY]) | set(i + 1 + np.flatnonzero(same_bytes[i + 1 :] == same_bytes[i]))
-        pairs += [(i, int(j)) for j in sorted(copies)]
-    return pairs
+    return hashes, thumbnails, np.unique([f.sha256 for f in facts], return_inverse=True)[1]
+
+
+def _later_copies(i: int, hashes: np.ndarray, thumbnails: np.ndarray, same_bytes: np.ndarray) -> list[int]:
+    apart = _bit_count(hashes[i + 1 :] ^ hashes[i])
+    candidates = i + 1 + np.flatnonzero(apart <= NEAR_BITS)
+    grey = np.abs(thumbnails[candidates].astype(np.int16) - thumbnails[i]).mean(1)
+    same = i + 1 + np.flatnonzero(same_bytes[i + 1 :] == same_bytes[i])
+    return np.union1d(candidates[grey <= NEAR_GREY], same).tolist()
 
 
 def _bit_count(words: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from detector.images import ImageError, find_images, open_image
 from detector.transforms import recompress, resize_short_side
-from train.audit import near_duplicates
+from train.audit import is_copy
 from train.data import DataError
 from train.scan import facts, scan
 
@@ -110,7 +110,7 @@ def collect(data: Path) -> int:
                 made = Path(folder) / "made.jpg"
                 prepare_image(image, draw).save(made, quality=QUALITY)
                 mine = facts(made)
-                if near_duplicates([mine, *seen], of_first=True):
+                if is_copy(mine, seen):
                     continue
                 seen.append(mine)
                 path = target / f"{kind}_{package.replace('/', '_').strip('@')}_{mine.sha256[:12]}.jpg"

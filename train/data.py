@@ -17,6 +17,7 @@ from train.labels import ACCEPTED, class_of
 from train.parallel import rank, worker_count, world_size
 
 SPLITS = ("train", "val", "test")
+SEED = 0  # of everything that is drawn: a run is the same again
 LAYOUT = "give a folder of train, val and test with a folder for each class in them, or a folder of class folders"
 
 
@@ -113,7 +114,7 @@ def require_classes(splits: dict[str, list[Sample]]) -> None:
                 )
 
 
-def split_by_group(samples: Sequence[Sample], groups: Sequence[str], seed: int = 0) -> dict[str, list[Sample]]:
+def split_by_group(samples: Sequence[Sample], groups: Sequence[str]) -> dict[str, list[Sample]]:
     """80 % train, 10 % val, 10 % test of each class by number of groups; no group is in two of them."""
     found: dict[str, list[Sample]] = {split: [] for split in SPLITS}
     taken: dict[str, str] = {}  # a group may hold several classes: the first decides
@@ -123,9 +124,9 @@ def split_by_group(samples: Sequence[Sample], groups: Sequence[str], seed: int =
         if len(set(names)) < 3:
             raise DataError(f"The class {CLASSES[target]} has fewer than 3 groups of images; it cannot be split.")
         n = max(1, round(0.1 * len(set(names))))
-        rest, test = next(GroupShuffleSplit(1, test_size=n, random_state=seed).split(own, groups=names))
+        rest, test = next(GroupShuffleSplit(1, test_size=n, random_state=SEED).split(own, groups=names))
         inner = [names[i] for i in rest]
-        train, val = next(GroupShuffleSplit(1, test_size=n, random_state=seed).split(rest, groups=inner))
+        train, val = next(GroupShuffleSplit(1, test_size=n, random_state=SEED).split(rest, groups=inner))
         for split, chosen in (("train", rest[train]), ("val", rest[val]), ("test", test)):
             for i in chosen:
                 where = taken.setdefault(names[i], split)
@@ -134,18 +135,18 @@ def split_by_group(samples: Sequence[Sample], groups: Sequence[str], seed: int =
 
 
 class Images(Dataset):
-    """Samples -> (x, target). What is drawn at random for a sample depends on `seed`, `epoch` and its index alone: not
+    """Samples -> (x, target). What is drawn at random for a sample depends on `epoch` and its index alone: not
     on the worker, the process, or where a run was interrupted."""
 
-    def __init__(self, samples: Sequence[Sample], transform: Callable, epoch: int = 0, seed: int = 0):
-        self.samples, self.transform, self.epoch, self.seed = samples, transform, epoch, seed
+    def __init__(self, samples: Sequence[Sample], transform: Callable, epoch: int = 0):
+        self.samples, self.transform, self.epoch = samples, transform, epoch
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int] | DataError:
         sample = self.samples[index]
-        draw = random.Random(f"{self.seed}/{self.epoch}/{index}").getrandbits(63)
+        draw = random.Random(f"{SEED}/{self.epoch}/{index}").getrandbits(63)
         random.seed(draw)
         torch.manual_seed(draw)
         try:
@@ -155,15 +156,15 @@ class Images(Dataset):
 
 
 class Batches(Sampler[list[int]]):
-    """This process's share of every batch of an epoch: from `start`, in an order that (seed, epoch) alone decides."""
+    """This process's share of every batch of an epoch: from `start`, in an order that the epoch alone decides."""
 
-    def __init__(self, n: int, batch_size: int, epoch: int, start: int = 0, seed: int = 0):
+    def __init__(self, n: int, batch_size: int, epoch: int, start: int = 0):
         if batch_size % world_size() or n < world_size():
             raise DataError(
                 f"{n} images in batches of {batch_size} cannot be shared by {world_size()} processes; "
                 f"give --batch-size a multiple of {world_size()}."
             )
-        generator = torch.Generator().manual_seed(seed * 10_000 + epoch)
+        generator = torch.Generator().manual_seed(SEED * 10_000 + epoch)
         order = torch.randperm(n, generator=generator)
         # The last, small batch is left out: its batch statistics would be noise. Processes get equal shares.
         size = min(batch_size, n - n % world_size())

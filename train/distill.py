@@ -111,9 +111,8 @@ def distill(data: Path, teacher: Path, out: Path) -> None:
         distiller.train()
         title = f"distill, epoch {epoch}/{len(sizes)}, {size} px"
         loader = image_loader(Images(samples, train_transforms(size), epoch), Batches(len(samples), BATCH_SIZE, epoch))
-        sums = train_one_epoch(
-            lambda x, _: distiller(x)[::-1], loader, optimizer, scheduler, precision, title
-        )  # hint loss, logits
+        # The distiller gives logits, hint loss; the loop wants the loss first.
+        sums = train_one_epoch(lambda x, _: distiller(x)[::-1], loader, optimizer, scheduler, precision, title)
         print(f"{title}: hint loss {sums.loss / sums.n:.3f}", flush=True)
         config = Config(recipe={"name": "distill", "hint_loss": sums.loss / sums.n})
         save_checkpoint(out, distiller.model, config)

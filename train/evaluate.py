@@ -12,7 +12,7 @@ from detector.transforms import VARIANTS, eval_transforms
 from train.data import Sample
 from train.engine import Precision, predict_logits, targets_of
 from train.metrics import HUMAN, figures
-from train.prepare import read_folder, shorten
+from train.prepare import read_folder, unreadable_words
 
 
 def variant_logits(
@@ -85,9 +85,5 @@ def table(found: dict) -> str:
             rows += ["", f"{title:{width}}       n  accuracy  called AI"]
             rows += [f"{k:{width}}{v['n']:8}{v['accuracy']:10.3f}{v['called_ai']:11.3f}" for k, v in found[key].items()]
     if found["unreadable"]:
-        rows += [
-            "",
-            f"{len(found['unreadable'])} images cannot be read and are left out:",
-            shorten(found["unreadable"]),
-        ]
+        rows += ["", unreadable_words(found["unreadable"])]
     return "\n".join(rows)

@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -24,13 +25,13 @@ def fit(
 ) -> list[dict]:  # fmt: skip
     """Train for len(sizes) epochs, from `state` if given. `out` keeps the best epoch's checkpoint and a line of figures
     for each epoch, which are returned too. `targets`: those of the validation images (N,)."""
-    history, first, start, running = [], 1, 0, None
+    history, first, step, running = [], 1, 0, None
     if state:
         _restore(plan, state)
-        history, first, start, running = state["history"], state["epoch"], state["step"], Running()
+        history, first, step, running = state["history"], state["epoch"], state["step"], Running()
         if rank() == 0:  # whose sums they are; with several processes the others' part of that epoch is not counted
             running = Running(**state["running"])
-        say(f"Going on in epoch {first} after {start} steps.")
+        say(f"Going on in epoch {first} after {step} steps.")
     objective = wrap(plan.objective)
     saved = time.monotonic()
     clock = _Clock(sizes, first)
@@ -47,23 +48,22 @@ def fit(
             save_checkpoint(out, plan.model, config)
         save(epoch + 1, 0, Running())
 
+    def after_step(epoch: int, running: Running) -> None:
+        nonlocal step
+        step += 1
+        if rank() == 0 and time.monotonic() - saved > SAVE_EVERY:
+            save(epoch, step, running)
+
     if not state:
         from_first(lambda: save(1, 0, Running()))  # before any weights, so that there is never a run without a state
     for epoch in range(first, len(sizes) + 1):
-        left = plan.batches(epoch, start)
-        step = start
-
-        def after_step(running: Running, epoch: int = epoch) -> None:
-            nonlocal step
-            step += 1
-            if rank() == 0 and time.monotonic() - saved > SAVE_EVERY:
-                save(epoch, step, running)
-
+        left = plan.batches(epoch, step)
         plan.objective.train()
         title = f"epoch {epoch}/{len(sizes)}, {sizes[epoch - 1]} px"
         sums = train_one_epoch(
-            objective, plan.loader(epoch, left), plan.optimizer, plan.scheduler, precision, title, running, after_step
-        )
+            objective, plan.loader(epoch, left), plan.optimizer, plan.scheduler, precision, title, running,
+            partial(after_step, epoch),
+        )  # fmt: skip
         share_buffers(plan.model)
         logits = plan.validate()
         if not logits.isfinite().all():
@@ -81,8 +81,8 @@ def fit(
         )
         scores = [line["val"]["balanced_accuracy"] for line in history]
         best = scores[-1] > max(scores[:-1], default=-1)
-        start, running = 0, None
-        from_first(lambda: keep(epoch, best))  # noqa: B023 - called at once
+        step, running = 0, None
+        from_first(partial(keep, epoch, best))
         say(
             f"epoch {epoch}/{len(sizes)}: loss {history[-1]['train_loss']:.3f}, accuracy "
             f"{history[-1]['train_accuracy']:.3f}; val loss {history[-1]['val_loss']:.3f}, balanced accuracy "

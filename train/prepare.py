@@ -19,7 +19,7 @@ class Prepared:
 
     name: str
     splits: dict[str, list[Sample]]  # train, val, test
-    audit: dict  # JSON: null, origin_null, balance, duplicates, unreadable, split_by
+    audit: dict  # as report.json and the card tell it
 
 
 def prepare(data: str, drop_leaks: bool = False) -> Prepared:
@@ -41,7 +41,7 @@ def prepare(data: str, drop_leaks: bool = False) -> Prepared:
         if leaking and not drop_leaks:
             raise DataError(
                 f"{len(leaking)} images are in a later split too, whose score would be memory; move or delete them, or "
-                f"leave them out with --drop-leaks:\n{shorten(list(leaking.values()))}"
+                f"leave them out with --drop-leaks:\n{_shorten(list(leaking.values()))}"
             )
         splits = {
             split: [s for i, s in enumerate(samples) if split_of[i] == split and i not in leaking] for split in SPLITS
@@ -105,16 +105,20 @@ def _readable(samples: list[Sample], root: Path) -> tuple[list[int], list[Facts]
     return usable, [found[i] for i in usable], bad
 
 
-def shorten(lines: list[str]) -> str:
+def _shorten(lines: list[str]) -> str:
     more = [f"... and {len(lines) - LISTED} more"] if len(lines) > LISTED else []
     return "\n".join(["  " + line for line in [*lines[:LISTED], *more]])
+
+
+def unreadable_words(lines: list[str]) -> str:
+    return f"{len(lines)} images cannot be read and are left out:\n{_shorten(lines)}"
 
 
 def words(found: dict) -> str:
     """The audit for the log."""
     lines = [f"Images: {', '.join(f'{n:,} {split}' for split, n in found['images'].items())}."]
     if found["unreadable"]:
-        lines += [f"{len(found['unreadable'])} images cannot be read and are left out:", shorten(found["unreadable"])]
+        lines.append(unreadable_words(found["unreadable"]))
     if found["leaks_left_out"]:
         lines.append(f"{len(found['leaks_left_out'])} images that are in a later split too are left out.")
     if found["not_in_index"]:
@@ -124,7 +128,7 @@ def words(found: dict) -> str:
             score = f"Zero-pixel null on {what}: balanced accuracy {null['balanced_accuracy']:.2f} without looking."
             lines.append(_red(f"{score} WARNING: {NULL_WARNING}") if null["fires"] else score)
     if found["contradictions"]:
-        lines += ["The same picture stands in two classes:", shorten(found["contradictions"])]
+        lines += ["The same picture stands in two classes:", _shorten(found["contradictions"])]
     return "\n".join(lines)
 
 

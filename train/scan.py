@@ -13,7 +13,7 @@ from scipy.fft import dctn
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from detector.images import MAX_BYTES, ImageError, open_image
+from detector.images import ImageError, open_image
 from train.parallel import worker_count
 
 THUMBNAIL = 16  # pixels a side
@@ -57,7 +57,7 @@ class _Files(Dataset):
 def facts(path: Path) -> Facts:
     """The facts of one file. Raises ImageError."""
     image = open_image(path)  # the reader that training and the page use: what it refuses, they would
-    data = path.read_bytes()[: MAX_BYTES + 1]
+    data = path.read_bytes()
     with Image.open(io.BytesIO(data)) as header:
         found = (header.format, *header.size, jpeg_quality(getattr(header, "quantization", None)))
     thumbnail = image.resize((THUMBNAIL, THUMBNAIL), Image.BOX).tobytes()
