@@ -7,6 +7,7 @@ import socket
 import sys
 from concurrent.futures import Future
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
@@ -30,6 +31,9 @@ from ui import check, gallery
 from ui.theme import CSS, THEME
 from ui.upload import NoForeignFiles
 
+if TYPE_CHECKING:
+    from detector.service import Service
+
 TITLE = "DALL-E, human, or another AI?"
 INTRO = f"""# {TITLE}
 Drop in an image. You get probabilities, where in the image they came from, and how far they can be trusted. The image
@@ -41,7 +45,7 @@ MAX_VISITORS = 256  # whose last answer is kept at a time, about 0.2 MB each
 
 
 def build_demo(model: Future, examples: Future) -> gr.Blocks:
-    """The page for futures of a Detector and of a list of `ui.gallery.Example`: it is up before they are there."""
+    """The page for futures of a Service and of a list of `ui.gallery.Example`: it is up before they are there."""
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, check.KEEP_SECONDS)) as demo:
         gr.Markdown(INTRO, elem_id="title")
         check.draw(demo, model, examples)
@@ -56,6 +60,12 @@ def our_examples() -> list[gallery.Example]:
     except detector.CheckpointError as error:
         logging.warning("The published model's samples are not in the gallery. %s", error)
     return found
+
+
+def service(model: str) -> "Service":
+    from detector.service import Service  # brings torch, which takes longer than the page
+
+    return Service(detector.load(model))
 
 
 def log_failure(future: Future) -> None:
@@ -81,7 +91,7 @@ def main(arguments: list[str] | None = None) -> None:
         found = gallery.folder_examples(options.examples) if options.examples else None
     except ValueError as error:
         parser.error(str(error))
-    model = in_background(detector.load, options.model)
+    model = in_background(service, options.model)
     model.add_done_callback(log_failure)
     examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
     build_demo(model, examples).launch(

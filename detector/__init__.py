@@ -8,7 +8,7 @@
 One direction, nothing flows back:
 
     file -> images.open_image -> RGB image -> transforms.eval_transforms -> x (N, 3, 224, 224)
-         -> model.forward_features -> features (N, 1024, 7, 7) -> model.forward_head -> logits (N, 3) -> probs
+         -> engine.forward_features -> features (N, 1024, 7, 7) -> model.forward_head -> logits (N, 3) -> probs
             features + head -> explain -> maps (N, 3, 7, 7) -> overlay
          -> Verdict -> the page, the JSON, the CSV
 
@@ -29,16 +29,16 @@ _HOMES = {"Detector": "predict", "Verdict": "verdict", "ImageError": "images", "
 __all__ = ["CLASSES", "CheckpointError", "Detector", "ImageError", "Verdict", "load"]
 
 
-def load(model: str = "auto") -> "Detector":
+def load(model: str = "auto", precision: str = "auto") -> "Detector":
     """The detector that `model` names: auto, hub, bundled, a checkpoint's path, or a repository of the Hub.
 
     `auto` takes the model published on the Hub if it is cached or can be had within a few seconds, else the bundled
-    one; `Detector.name` and `.note` say which and why. Raises CheckpointError.
+    one; `Detector.name` and `.note` say which and why. `precision`: see Detector. Raises CheckpointError.
     """
     from detector.checkpoint import load_checkpoint
     from detector.predict import Detector
 
-    return Detector(load_checkpoint(str(model)))
+    return Detector(load_checkpoint(str(model)), precision)
 
 
 def __getattr__(name: str):

@@ -6,18 +6,19 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 from tqdm import tqdm
 
 import detector
+from detector.background import over_cores
 from detector.checkpoint import CHOICES
 from detector.explain import KINDS, VIEW_SIDE, overlay
-from detector.images import find_images, open_image
+from detector.images import find_images
 from detector.predict import BATCH_SIZE
 from detector.report import CSV_FIELDS, to_json, to_row
 from detector.verdict import NAMES, NO_ANSWER
@@ -50,7 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not options.json:
             print(f"{'file':{width}}  answer             P(AI)  {'  '.join(NAMES.values())}")
         with tqdm(total=len(files), unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
-            for result in _results(model, files, options.maps):
+            for result in over_cores(partial(_results, model, options.maps), files, BATCH_SIZE):
                 failed += "error" in result
                 with bar.external_write_mode(sys.stdout):
                     print(json.dumps(result, ensure_ascii=False) if options.json else _line(result, width), flush=True)
@@ -87,30 +88,26 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
             yield file, unique
 
 
-def _results(model: "detector.Detector", files: list[tuple[Path, Path]], maps: Path | None) -> Iterator[dict]:
+def _results(model: "detector.Detector", maps: Path | None, files: Sequence[tuple[Path, Path]]) -> list[dict]:
     """One dict a file, in order. A bad file never stops the rest."""
-    remaining = iter(files)
-    while batch := list(islice(remaining, BATCH_SIZE)):
-        opened = [_open(model, file, keep=maps is not None) for file, _ in batch]
-        verdicts = iter(model.classify([x for x, _, error in opened if not error]))
-        for (file, place), (_, image, error) in zip(batch, opened, strict=True):
-            if error:
-                yield {"file": str(file), "error": error}
-                continue
-            verdict = next(verdicts)
-            try:
-                if maps:
-                    _write_maps(maps / place, image, verdict)
-            except OSError as problem:
-                yield {"file": str(file), "error": f"Its maps cannot be written to {maps} ({problem.strerror})."}
-                continue
-            yield {"file": str(file)} | to_json(verdict)
+    opened = [_open(model, file, keep=maps is not None) for file, _ in files]
+    verdicts = iter(model.classify([x for x, _, error in opened if not error]))
+    found = []
+    for (file, place), (_, image, error) in zip(files, opened, strict=True):
+        verdict = None if error else next(verdicts)
+        try:
+            if maps and verdict:
+                _write_maps(maps / place, image, verdict)
+        except OSError as problem:
+            error = f"Its maps cannot be written to {maps} ({problem.strerror})."
+        found.append({"file": str(file)} | ({"error": error} if error else to_json(verdict)))
+    return found
 
 
 def _open(model: "detector.Detector", file: Path, keep: bool) -> tuple:
     """(x, small image if it is to be kept, None) or (None, None, error): a large photograph does not stay in memory."""
     try:
-        image = open_image(file)
+        image = model.open(file)
     except detector.ImageError as error:
         return None, None, str(error)
     x = model.transform(image)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the page draws overlays, and is up before torch is
 
 KINDS = ("cam", "evidence")
 VIEW_SIDE = 768  # pixels of the longer side of an image that is shown or written under a map, at most
+LEVELS = 1000  # of strength, that are told apart in an overlay
 # Grad-CAM, weak to strong: violet to yellow (from matplotlib's inferno), ordered in grey and for colour-blind eyes.
 _HEAT = np.array(((87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)), np.float32)
 # Evidence: away from the class, towards it (the ends of ColorBrewer's RdBu).
@@ -62,11 +63,21 @@ def overlay(image: Image.Image, maps: Maps, class_index: int, kind: str = "cam",
     peak = max(float(np.abs(stack).max()), 1e-12)  # a map of nothing but zeros stays zero
     # Not bicubic, which would undershoot beside a hot cell and paint evidence against that is not there.
     smooth = np.asarray(Image.fromarray(stack[class_index] / peak).resize(image.size, Image.BILINEAR))  # (H, W)
-    strength = np.abs(smooth).clip(0, 1)[..., None]
+    levels = np.rint((smooth + 1) * LEVELS).astype(np.intp)
+    paint = Image.fromarray(_palette(kind, opacity)[levels].view(np.uint8).reshape(*levels.shape, 4))
+    painted = image.copy()
+    painted.paste(paint, mask=paint)
+    return painted
+
+
+def _palette(kind: str, opacity: float) -> np.ndarray:
+    """RGBA of the strengths -1 to 1, each packed in one number (2 LEVELS + 1,); alpha is how much the map covers."""
+    signed = np.linspace(-1, 1, 2 * LEVELS + 1)
+    strength = np.abs(signed)
     if kind == "cam":
         steps = np.linspace(0, 1, len(_HEAT))
-        colour = np.stack([np.interp(strength[..., 0], steps, channel) for channel in _HEAT.T], -1)
+        colour = np.stack([np.interp(strength, steps, channel) for channel in _HEAT.T], -1)
     else:
-        colour = np.where(smooth[..., None] > 0, _RED, _BLUE)
-    alpha = opacity * np.sqrt(strength)  # linear in strength hides all but the peak on a busy image
-    return Image.fromarray((np.asarray(image) * (1 - alpha) + colour * alpha).round().astype(np.uint8))
+        colour = np.where(signed[:, None] > 0, _RED, _BLUE)
+    alpha = 255 * opacity * np.sqrt(strength)  # linear in strength hides all but the peak on a busy image
+    return np.column_stack([colour, alpha]).round().astype(np.uint8).view(np.uint32)[:, 0]

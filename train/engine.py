@@ -1,19 +1,17 @@
 """The loop and the measure: everything that turns batches into weights and figures."""
 
-import functools
 import math
-import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
+from detector.engine import bf16_is_faster
 from train.data import Images, Sample, image_loader
 from train.parallel import from_first, gather, rank, world_size
 
@@ -22,26 +20,6 @@ EVAL_BATCH_SIZE = 64
 
 class Diverged(RuntimeError):
     """Training that went wrong for good. Its text is one sentence for people."""
-
-
-@functools.cache
-def bf16_is_faster() -> bool:
-    """Whether bfloat16 beats float32 on this processor, measured on one convolution of the network's kind.
-
-    Processors without native bf16 emulate it, several times slower; no flag tells the two apart on every platform.
-    """
-    x, weight = torch.randn(8, 128, 28, 28), torch.randn(128, 128, 1, 1)
-    medians = []
-    for dtype in (torch.float32, torch.bfloat16):
-        a, b = (tensor.to(dtype, memory_format=torch.channels_last) for tensor in (x, weight))
-        times = []
-        with torch.inference_mode():
-            for _ in range(12):
-                start = time.perf_counter()
-                F.conv2d(a, b)
-                times.append(time.perf_counter() - start)
-        medians.append(statistics.median(times[2:]))
-    return medians[1] < 0.8 * medians[0]  # a gain too small to be sure of is not worth the lost digits
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from PIL import Image
 import detector
 from detector import CLASSES
 from detector.explain import VIEW_SIDE, Maps, overlay
-from detector.images import open_image
 from detector.report import to_json
 from detector.verdict import BANDS, NAMES, Verdict
 from ui.gallery import Example
@@ -29,14 +28,14 @@ LEGENDS = {
 }
 ONE_SCALE = " The three classes share one scale, so a pale map is weak evidence. It shows where the score came from, "
 ONE_SCALE += "not where an error or artefact is."
-MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 2}  # 4 gained nothing on 2 cores, 1 lost a third
+MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
 BUTTONS = ["fullscreen", "download"]  # of the map; gr.Image's own choice adds one that shares to another host
 WAITING = '<div class="answer"><p class="waiting">Drop, paste or pick an image. The answer appears here.</p></div>'
 LOADING = "The model is still loading; an image that you give now is answered as soon as it is there."
 
 
 def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
-    """Draw the tab and wire it. The futures yield a Detector and a list of Examples."""
+    """Draw the tab and wire it. The futures yield a Service and a list of Examples."""
     # Of the last answer: (Maps, the image as small JPEG), for drawing another map.
     seen = gr.State(time_to_live=KEEP_SECONDS)
     with gr.Row(equal_height=False, elem_id="check"):
@@ -56,7 +55,9 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
             answer = gr.HTML(WAITING, elem_id="answer")
             with gr.Column(visible=False) as reasons:
                 label = gr.Label(label="Probability of each class", show_heading=False, elem_id="probabilities")
-                view = gr.Image(label="Map", interactive=False, buttons=BUTTONS, height=420, elem_id="map")
+                view = gr.Image(
+                    label="Map", format="jpeg", interactive=False, buttons=BUTTONS, height=420, elem_id="map"
+                )
                 which = gr.Radio([(NAMES[name], name) for name in CLASSES], label="Class", elem_id="class")
                 kind = gr.Radio([(v, k) for k, v in KINDS.items()], value="cam", label="Map", elem_id="kind")
                 opacity = gr.Slider(0, 1, value=0.7, step=0.05, label="Opacity of the map", elem_id="opacity")
@@ -69,17 +70,16 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
         if path is None:
             return {answer: WAITING, reasons: gr.Column(visible=False), seen: None}
         try:
-            picture = open_image(path)
-            found = model.result()
-            (verdict,) = found.classify([found.transform(picture)])
+            service = model.result()
+            found = service.answer(path, VIEW_SIDE)
         except (detector.ImageError, detector.CheckpointError) as error:
             sentence = f'<div class="answer"><p class="error" role="alert">{html.escape(str(error))}</p></div>'
             return {answer: sentence, reasons: gr.Column(visible=False), seen: None}
-        picture.thumbnail((VIEW_SIDE, VIEW_SIDE))
-        kept = (verdict.maps, _to_jpeg(picture))
+        verdict = found.verdict
+        kept = (verdict.maps, _to_jpeg(found.image))
         view_update, legend_update = redraw(kept, verdict.label, kind, opacity)
         return {
-            answer: answer_html(verdict, found.config),
+            answer: answer_html(verdict, service.detector.config),
             reasons: gr.Column(visible=True),
             label: {NAMES[name]: p for name, p in verdict.probs.items()},
             which: verdict.label,
@@ -106,7 +106,7 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
         if path is None:
             raise gr.Error("No image was given; upload one.", print_exception=False)
         try:
-            return to_json(model.result().predict([path])[0])
+            return to_json(model.result().answer(path).verdict)
         except (detector.ImageError, detector.CheckpointError) as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -165,7 +165,7 @@ def model_html(future: Future) -> str:
     """Which model answers, why, and its limits. Waits until it is loaded."""
     if error := future.exception():
         return f'<p role="alert">There is no model: {html.escape(str(error))}</p>'
-    model = future.result()
+    model = future.result().detector
     lines = [f"<b>Model: {html.escape(model.name)}.</b>", html.escape(model.note)]
     test = model.config.metrics.get("test", {})
     if test:

@@ -1,0 +1,133 @@
+"""What the benchmarks share: pictures, turns, tables, the page as its users meet it."""
+
+import http.client
+import io
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+QUALITY = 90
+
+
+def jpeg(width: int, height: int | None = None, example: str = "astronaut.png") -> bytes:
+    """One of the examples at another size, as a JPEG."""
+    buffer = io.BytesIO()
+    image = Image.open(ROOT / "examples" / example).convert("RGB")
+    image.resize((width, height or width), Image.BICUBIC).save(buffer, "JPEG", quality=QUALITY)
+    return buffer.getvalue()
+
+
+def examples() -> list[str]:
+    return sorted(path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".png", ".jpg"))
+
+
+def in_turns(contestants: dict[str, Callable], rounds: int, warm_up: int = 2) -> dict[str, dict]:
+    """Seconds that each takes, in turns, so that a noisy machine is noisy for all: {name: {low, median, high, n}}."""
+    times = {name: [] for name in contestants}
+    for i in range(warm_up + rounds):
+        for name, function in contestants.items():
+            start = time.perf_counter()
+            function()
+            if i >= warm_up:
+                times[name].append(time.perf_counter() - start)
+    return {name: spread(found) for name, found in times.items()}
+
+
+def spread(values: list[float]) -> dict:
+    low, median, high = statistics.quantiles(values, n=4) if len(values) > 1 else values * 3
+    return {"low": low, "median": median, "high": high, "n": len(values)}
+
+
+def ratio(found: dict, a: str, b: str) -> float:
+    return round(found[a]["median"] / found[b]["median"], 3)
+
+
+def table(title: str, found: dict[str, dict], unit: str = "ms", scale: float = 1000) -> None:
+    print(f"\n{title:44}{'25 %':>9}{'median':>9}{'75 %':>9}  {unit}")
+    for name, row in found.items():
+        print(f"{name:44}" + "".join(f"{row[key] * scale:9.1f}" for key in ("low", "median", "high")), flush=True)
+
+
+def machine() -> dict:
+    """The machine that the figures are of."""
+    import torch
+
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        cpu = next((line.split(":")[1].strip() for line in info.open() if line.startswith("model name")), cpu)
+    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), "torch": torch.__version__}
+
+
+def resident_mb(process: int | str = "self") -> float:
+    """Resident memory in MB (Linux)."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+class Page:
+    """A program that serves a page, and requests to it as a browser sends them."""
+
+    def __init__(self, *command: str | Path, port: int = 7899):
+        self.port = port
+        self.process = subprocess.Popen(
+            [sys.executable, *map(str, command), "--port", str(port)], cwd=ROOT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Page":
+        while True:
+            try:
+                self.config = json.loads(self.request("GET", "/config"))
+                return self
+            except OSError:
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"The page did not start: {self.process.args}") from None
+                time.sleep(0.01)
+
+    def __exit__(self, *_) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+    def request(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        try:
+            connection.request(method, path, body, {"Content-Type": kind} if body else {})
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        if answer.status != 200:
+            raise Refused(f"{answer.status} {content[:200]!r}")
+        return content
+
+    def ask(self, data: bytes, visitor: str, api_name: str | None = None) -> dict:
+        """Upload an image and wait for the answer: of the page, or of the endpoint `api_name`. Raises Refused."""
+        head = b"--x\r\nContent-Disposition: form-data; name=files; filename=image.jpg\r\n\r\n"
+        sent = self.request(
+            "POST", "/gradio_api/upload", head + data + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"
+        )
+        image = {"path": json.loads(sent)[0], "orig_name": "image.jpg", "meta": {"_type": "gradio.FileData"}}
+        event = {"data": [image] if api_name else [image, "cam", 0.7], "session_hash": visitor, "fn_index": 0}
+        if api_name:
+            names = [dependency["api_name"] for dependency in self.config["dependencies"]]
+            event["fn_index"] = names.index(api_name)
+        self.request("POST", "/gradio_api/queue/join", json.dumps(event).encode())
+        stream = self.request("GET", f"/gradio_api/queue/data?session_hash={visitor}").decode()
+        last = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
+        done = next(message for message in last if message["msg"] == "process_completed")
+        if not done["success"] or (not api_name and "sentence" not in json.dumps(done["output"])):
+            raise Refused(json.dumps(done)[:300])
+        return done["output"]
+
+
+class Refused(RuntimeError):
+    """The page did not answer."""
