@@ -1,4 +1,4 @@
-# make run: the page on http://127.0.0.1:7860. make test: every test. Both build their own virtual environment.
+# make run: the page on http://127.0.0.1:7860. make test: every test. Each builds its own virtual environment.
 PYTHON ?= python3
 BIN = .venv/bin
 
@@ -14,10 +14,8 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: .venv/dev
-	$(BIN)/python benchmarks/latency.py
-	$(BIN)/python benchmarks/page_memory.py
-	$(BIN)/python benchmarks/training.py
+bench: .venv/bench
+	$(BIN)/python -m benchmarks
 
 .venv/app: requirements.txt
 	$(PYTHON) -m venv .venv
@@ -27,4 +25,8 @@ bench: .venv/dev
 
 .venv/dev: .venv/app requirements-dev.txt
 	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	touch $@
+
+.venv/bench: .venv/dev benchmarks/requirements.txt
+	$(BIN)/python -m pip install -q -r benchmarks/requirements.txt
 	touch $@

@@ -1,5 +1,6 @@
 """What the benchmarks share: pictures, turns, tables, the page as its users meet it."""
 
+import argparse
 import http.client
 import io
 import json
@@ -131,3 +132,17 @@ class Page:
 
 class Refused(RuntimeError):
     """The page did not answer."""
+
+
+def report(measure: Callable[[], dict]) -> None:
+    """Run one benchmark as a program: tables on the screen, and the figures in --json FILE."""
+    parser = argparse.ArgumentParser(description=sys.modules[measure.__module__].__doc__.split("\n")[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    options, _ = parser.parse_known_args()
+    print(" · ".join(f"{key} {value}" for key, value in machine().items()))
+    found = measure()
+    for key, value in found.items():
+        if isinstance(value, float | int):
+            print(f"{key}: {value}")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=1) + "\n")

@@ -1,89 +1,85 @@
-"""One 1024 x 1024 JPEG, warm: bytes to probabilities and all six maps, against one bare forward pass.
+"""One 1024 x 1024 JPEG, warm: from bytes to probabilities, all six maps and three overlays.
 
-    python benchmarks/latency.py [--rounds 40]
-
-Bare is torchvision's densenet121 in fp32. The two take turns in one run; medians and quartiles in milliseconds, and
-the ratio of the medians. Then the resident memory over 200 images.
+Against what people write (torchvision's forward, then grad-cam's GradCAM once for each class, as it comes), against a
+bare forward pass in fp32 (as it comes, and channels_last), and against the bare pass in bf16, plain PyTorch's floor.
 """
 
-import argparse
+import copy
 import io
-import json
-import os
-import platform
-import resource
-import statistics
-import sys
-import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+import numpy as np
 import torch
 from PIL import Image
+from pytorch_grad_cam import GradCAM
+from pytorch_grad_cam.utils.image import show_cam_on_image
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torchvision.models import densenet121
+from torchvision.transforms import v2
 
 import detector
+from benchmarks.common import in_turns, jpeg, ratio, report, table
+from detector import CLASSES
+from detector.explain import VIEW_SIDE, overlay
+from detector.transforms import MEAN, STD
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "astronaut.png"
-
-
-def jpeg(side: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.open(EXAMPLE).convert("RGB").resize((side, side), Image.BICUBIC).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+ROUNDS = 30
 
 
-def milliseconds(function) -> float:
-    start = time.perf_counter()
-    function()
-    return (time.perf_counter() - start) * 1000
-
-
-def resident_mb() -> float:
-    """Resident memory now (Linux), else its peak."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=40)
-    options = parser.parse_args()
+def measure() -> dict:
     data = jpeg(1024)
     model = detector.load("bundled")
-    bare = densenet121(num_classes=3).eval()
+    naive = densenet121(num_classes=len(CLASSES)).eval()
+    naive.load_state_dict(model.model.state_dict())
+    bare = copy.deepcopy(naive).to(memory_format=torch.channels_last)
+    half = copy.deepcopy(bare).bfloat16()
+    transform = v2.Compose(
+        [v2.Resize((224, 224)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+    )
     x = torch.randn(1, 3, 224, 224)
+    x_last = x.contiguous(memory_format=torch.channels_last)
 
-    @torch.inference_mode()
-    def forward():
-        bare(x)
+    def what_people_write() -> None:
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        x = transform(image)[None]
+        with torch.no_grad():
+            naive(x).softmax(1)
+        image.thumbnail((VIEW_SIDE, VIEW_SIDE))
+        picture = np.asarray(image.resize((224, 224)), np.float32) / 255
+        for index in range(len(CLASSES)):
+            with GradCAM(naive, [naive.features[-1]]) as cam:
+                show_cam_on_image(picture, cam(x, [ClassifierOutputTarget(index)])[0], use_rgb=True)
 
-    contestants = {"bare fp32 forward": forward, "ours, bytes to six maps": lambda: model.predict([data])}
-    for function in contestants.values():
-        for _ in range(5):
-            function()
-    times = {name: [] for name in contestants}
-    for _ in range(options.rounds):
-        for name, function in contestants.items():
-            times[name].append(milliseconds(function))
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
-    print(f"{'':26}{'25 %':>8}{'median':>8}{'75 %':>8}  ms")
-    for name, found in times.items():
-        low, middle, high = statistics.quantiles(found, n=4)
-        print(f"{name:26}{low:8.1f}{middle:8.1f}{high:8.1f}")
-    bare_ms, ours_ms = (statistics.median(found) for found in times.values())
-    memory = []
-    for i in range(200):
-        model.predict([jpeg(256 + 16 * (i % 48))])
-        if i % 50 == 49:
-            memory.append(round(resident_mb()))
-    print(f"ratio {ours_ms / bare_ms:.2f}; resident memory after 50, 100, 150, 200 images: {memory} MB")
-    print(json.dumps({"latency_ms": {k: statistics.median(v) for k, v in times.items()}, "resident_mb": memory}))
+    def ours() -> None:
+        image = model.open(data)
+        (verdict,) = model.classify([model.transform(image)])
+        image.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.HAMMING)
+        for index in range(len(CLASSES)):
+            overlay(image, verdict.maps, index)
+
+    found = in_turns(
+        {
+            "what people write": what_people_write,
+            "ours, bytes to six maps and three overlays": ours,
+            "ours, bytes to probabilities and six maps": lambda: model.predict([data]),
+            "bare forward, fp32": torch.inference_mode()(lambda: naive(x)),
+            "bare forward, fp32, channels_last": torch.inference_mode()(lambda: bare(x_last)),
+            "bare forward, bf16, channels_last": torch.inference_mode()(lambda: half(x_last.bfloat16())),
+        },
+        ROUNDS,
+    )
+    table(f"latency, ours in {model.precision}", found)
+    ours = "ours, bytes to six maps and three overlays"
+    return {
+        "precision": model.precision,
+        "seconds": found,
+        "what people write / ours": ratio(found, "what people write", ours),
+        "ours / bare fp32": ratio(found, ours, "bare forward, fp32, channels_last"),
+        "maps / bare fp32": ratio(
+            found, "ours, bytes to probabilities and six maps", "bare forward, fp32, channels_last"
+        ),
+        "ours / bare bf16": ratio(found, ours, "bare forward, bf16, channels_last"),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    report(measure)

@@ -1,41 +1,37 @@
 """What training costs beside the arithmetic that it cannot do without.
 
-    python benchmarks/training.py [--images 64] [--steps 12] [--rounds 3]
-
 card: 15 epochs on cached features, against one forward pass of the frozen network over the augmented views, and
 against the plain loop that runs the network in every epoch, with the accuracy that each comes to. robust: a training
 step fed by the loader, against the same step on a batch that lies in memory. What is compared takes turns in one run;
 medians in seconds, and ratios of medians. The images are crops of the examples, two of them a class.
 """
 
-import argparse
-import json
-import os
-import platform
 import random
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import torch
 from torch import nn
 
+from benchmarks.common import report
 from detector import CLASSES
 from detector.checkpoint import load_checkpoint
 from detector.images import find_images, open_image
 from detector.transforms import eval_transforms
+from train.allocator import keep_memory
 from train.data import Images, Sample, image_loader
 from train.engine import Precision, predict_logits, targets_of, train_one_epoch
 from train.plans import Plan, classifier_only, whole_network
 from train.recipes import CARD, ROBUST
 
 SIDE = 240  # pixels, of a crop
+IMAGES, VAL = 64, 60  # for card
+STEPS = 12  # of an epoch, for robust
+ROUNDS = 3
 
 
 def crops(folder: Path, n: int) -> list[Sample]:
@@ -154,23 +150,20 @@ def stamped(batches, times: list[float]):
     times.append(time.perf_counter())
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--images", type=int, default=64, help="for card")
-    parser.add_argument("--steps", type=int, default=12, help="of an epoch, for robust")
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+def measure() -> dict:
+    allocator = keep_memory()  # as python -m train does
     precision = Precision.best()
     with tempfile.TemporaryDirectory() as folder:
-        samples = crops(Path(folder), max(options.images + 60, options.steps * ROBUST.batch_size))
-        train, val = samples[: options.images], samples[options.images : options.images + 60]
+        samples = crops(Path(folder), max(IMAGES + VAL, STEPS * ROBUST.batch_size))
         found = {
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
-            "robust": robust(samples[: options.steps * ROBUST.batch_size], options.rounds, precision),
-            "card": card(train, val, options.rounds, precision),
+            "allocator": allocator,
+            "robust": robust(samples[: STEPS * ROBUST.batch_size], ROUNDS, precision),
+            "card": card(samples[:IMAGES], samples[IMAGES : IMAGES + VAL], ROUNDS, precision),
         }
-    print(json.dumps(found, indent=1))
+    for name in ("robust", "card"):
+        print(f"{name}: {found[name]}")
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    report(measure)

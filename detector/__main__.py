@@ -19,7 +19,7 @@ from detector.background import over_cores
 from detector.checkpoint import CHOICES
 from detector.explain import KINDS, VIEW_SIDE, overlay
 from detector.images import find_images
-from detector.predict import BATCH_SIZE
+from detector.predict import BATCH_SIZE, DTYPES
 from detector.report import CSV_FIELDS, to_json, to_row
 from detector.verdict import NAMES, NO_ANSWER
 
@@ -29,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m detector", description=detector.__doc__.split("\n")[0])
     parser.add_argument("paths", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER")
     parser.add_argument("--model", default="auto", help=f"{CHOICES} (default: auto)")
+    parser.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="fp32: the same digits anywhere")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a CSV file too")
     parser.add_argument("--maps", type=Path, metavar="DIR", help="write the six overlays of every image there")
@@ -37,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold bytes that are no text
     with ExitStack() as stack:
         try:
-            model = detector.load(options.model)
+            model = detector.load(options.model, options.precision)
             rows = _csv_writer(stack.enter_context(_text(options.csv))) if options.csv else None
             if options.maps:
                 options.maps.mkdir(parents=True, exist_ok=True)

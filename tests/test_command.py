@@ -41,7 +41,9 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def answered(folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    return command(folder, "missing.png", "--json", "--csv", out / "all.csv", "--maps", out / "maps"), out
+    return command(
+        folder, "missing.png", "--precision", "fp32", "--json", "--csv", out / "all.csv", "--maps", out / "maps"
+    ), out
 
 
 def test_one_object_a_line(answered, folder, bundled):

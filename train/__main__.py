@@ -19,10 +19,11 @@ from pathlib import Path
 
 from detector import CheckpointError, ImageError
 from detector.checkpoint import CHOICES
+from train.allocator import keep_memory
 from train.data import DataError
 from train.engine import Diverged
 from train.evaluate import evaluate, table
-from train.parallel import process_group
+from train.parallel import process_group, say
 from train.push import push
 from train.recipes import RECIPES
 from train.run import run
@@ -60,12 +61,15 @@ def _train(arguments: list[str]) -> None:
     parser.add_argument("--epochs", type=_positive(int), help="(default: the recipe's)")
     parser.add_argument("--batch-size", type=_positive(int), help="images in a step, of all processes together")
     parser.add_argument("--lr", type=_positive(float), help="peak learning rate")
+    parser.add_argument("--default-malloc", action="store_true", help="leave glibc's allocator as it comes (slower)")
     options = parser.parse_args(arguments)
     recipe = RECIPES[options.recipe]
     recipe = replace(recipe, batch_size=options.batch_size or recipe.batch_size, lr=options.lr or recipe.lr)
     recipe = recipe.with_epochs(options.epochs or len(recipe.sizes))
     out = Path("runs") / (options.name or recipe.name)
     with process_group():
+        if not options.default_malloc:
+            say(keep_memory())
         run(recipe, options.data, out, options.init, options.teacher, options.resume, options.drop_leaks)
 
 

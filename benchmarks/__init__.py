@@ -1,0 +1,1 @@
+"""What the README's figures are made with. `make bench`, or one of them: python -m benchmarks.latency."""
