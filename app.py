@@ -39,7 +39,7 @@ INTRO = f"""# {TITLE}
 Drop in an image. You get probabilities, where in the image they came from, and how far they can be trusted. The image
 stays on the machine that runs this page and is deleted within minutes."""
 MAX_UPLOAD = "64mb"  # above detector.images.MAX_BYTES, so that its sentence is the one people read
-MAX_WAITING = 64  # people in the queue; further ones are told to come back
+MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
 DELETE_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
 MAX_VISITORS = 256  # whose last answer is kept at a time, about 0.2 MB each
 

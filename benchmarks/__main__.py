@@ -1,5 +1,9 @@
-"""All benchmarks, each in a process of its own: python -m benchmarks [NAME ...]. Their figures go to results.json."""
+"""All benchmarks, each in a process of its own: python -m benchmarks [NAME ...]. Their figures go to results.json.
 
+Options are handed on: python -m benchmarks engines --answers DIR
+"""
+
+import argparse
 import json
 import subprocess
 import sys
@@ -13,12 +17,16 @@ RESULTS = Path(__file__).with_name("results.json")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    chosen, options = parser.parse_known_args()
     found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for name in sys.argv[1:] or NAMES:
+    for name in chosen.names or NAMES:
         print(f"\n== {name}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "found.json"
-            subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--json", out], cwd=ROOT, check=True)
+            command = [sys.executable, "-m", f"benchmarks.{name}", "--json", out, *options]
+            subprocess.run(command, cwd=ROOT, check=True)
             found[name] = {"machine": machine()} | json.loads(out.read_text())
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 

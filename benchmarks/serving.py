@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import statistics
+import subprocess
 import sys
 import threading
 import time
@@ -81,6 +82,8 @@ def measure() -> dict:
     print(f"16 users, answers/s, batches by us, by Gradio, none: {found['batching']}", flush=True)
     found["one too many"] = _one_too_many()
     print(f"one user too many is told: {found['one too many']}")
+    found["profile"] = _profile()
+    print(f"where an answer's CPU time goes: {found['profile']}; the rest is Gradio and HTTP")
     bare = statistics.median(forward)
     for name in ("page", "api"):
         row = found[name][16]
@@ -99,8 +102,44 @@ def _forward_seconds() -> list[float]:
         "for _ in range(15):\n    t = time.perf_counter(); m.engine.forward_features(x)\n"
         "    times.append((time.perf_counter() - t) / 8)\nprint(times[5:])"
     )
-    import subprocess
+    return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
+
+def _profile() -> dict:
+    """Milliseconds of CPU for each part of an answer, with one core, in a process of its own."""
+    code = """
+import io, json, time, torch
+from PIL import Image
+torch.set_num_threads(1)
+import detector
+from benchmarks.common import jpeg
+from detector.explain import VIEW_SIDE, overlay
+from ui.check import _to_jpeg
+model, data = detector.load("bundled"), jpeg(1024)
+image = model.open(data)
+x = model.transform(image)
+(verdict, *_) = model.classify([x] * 8)
+def view():
+    small = image.copy()
+    small.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.HAMMING)
+    return small
+small = view()
+parts = {
+    "forward and maps, batch of 8": lambda: model.classify([x] * 8),
+    "decoding": lambda: model.open(data),
+    "to the network's input": lambda: model.transform(image),
+    "the view": view,
+    "overlay and JPEGs": lambda: (Image.open(io.BytesIO(_to_jpeg(small))), _to_jpeg(overlay(small, verdict.maps, 0))),
+}
+found = {}
+for name, part in parts.items():
+    part()
+    start = time.thread_time()
+    for _ in range(10):
+        part()
+    found[name] = round((time.thread_time() - start) * 100 / (8 if "batch" in name else 1), 1)
+print(json.dumps(found))
+"""
     return json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 

@@ -12,7 +12,6 @@ from PIL import Image
 from torch import Tensor
 
 from detector.background import keep_to_one_core
-from detector.explain import VIEW_SIDE
 from detector.predict import BATCH_SIZE, Detector
 from detector.verdict import Verdict
 
@@ -22,13 +21,13 @@ MAX_WORKERS = 8  # each may hold one large photograph, 150 MB, until it is resiz
 @dataclass(frozen=True)
 class Answer:
     verdict: Verdict
-    image: Image.Image  # the picture, no side longer than was asked for
+    image: Image.Image | None  # the picture, if it was asked for
 
 
 @dataclass(frozen=True)
 class _Request:
     source: str | Path | bytes | Image.Image
-    longest: int
+    longest: int | None
     answer: "Future[Answer]"
 
 
@@ -49,8 +48,8 @@ class Service:
         self._on_one_core = ThreadPoolExecutor(self._idle, initializer=keep_to_one_core)
         self._on_all_cores = ThreadPoolExecutor(1)
 
-    def answer(self, image: str | Path | bytes | Image.Image, longest: int = VIEW_SIDE) -> Answer:
-        """The verdict, and the picture scaled to at most `longest` pixels a side. Raises ImageError."""
+    def answer(self, image: str | Path | bytes | Image.Image, longest: int | None = None) -> Answer:
+        """The verdict, and with `longest` the picture, no side longer than that. Raises ImageError."""
         request = _Request(image, longest, Future())
         with self._lock:
             self._unanswered += 1
@@ -75,16 +74,17 @@ class Service:
             self._idle += 1
 
     def _answer(self, batch: list[_Request]) -> None:
-        opened: list[tuple[_Request, Tensor, Image.Image]] = []
+        opened: list[tuple[_Request, Tensor, Image.Image | None]] = []
         for request in batch:
             try:
                 image = self.detector.open(request.source)
                 x = self.detector.transform(image)
-                image.thumbnail((request.longest, request.longest), Image.HAMMING)
+                if request.longest:
+                    image.thumbnail((request.longest, request.longest), Image.HAMMING)
             except Exception as error:  # noqa: BLE001 - raised to the one whose image it is
                 request.answer.set_exception(error)
             else:
-                opened.append((request, x, image))
+                opened.append((request, x, image if request.longest else None))
         if not opened:  # or another worker took along what this one was called for
             return
         try:

@@ -28,7 +28,10 @@ LEGENDS = {
 }
 ONE_SCALE = " The three classes share one scale, so a pale map is weak evidence. It shows where the score came from, "
 ONE_SCALE += "not where an error or artefact is."
-MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
+MODEL_QUEUE = {
+    "concurrency_id": "model",
+    "concurrency_limit": 32,
+}  # several batches of the service's: some are read or drawn meanwhile
 BUTTONS = ["fullscreen", "download"]  # of the map; gr.Image's own choice adds one that shares to another host
 WAITING = '<div class="answer"><p class="waiting">Drop, paste or pick an image. The answer appears here.</p></div>'
 LOADING = "The model is still loading; an image that you give now is answered as soon as it is there."
