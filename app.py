@@ -62,10 +62,10 @@ def our_examples() -> list[gallery.Example]:
     return found
 
 
-def service(model: str) -> "Service":
+def service(model: str, precision: str) -> "Service":
     from detector.service import Service  # brings torch, which takes longer than the page
 
-    return Service(detector.load(model))
+    return Service(detector.load(model, precision))
 
 
 def log_failure(future: Future) -> None:
@@ -76,6 +76,9 @@ def log_failure(future: Future) -> None:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser("app.py", description="Classify images in the browser.")
     parser.add_argument("--model", default="auto", help="auto, hub, bundled, or a checkpoint's path (default: auto)")
+    parser.add_argument(
+        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="fp32: the same digits anywhere"
+    )
     parser.add_argument("--examples", type=Path, metavar="DIR", help="gallery of any folder of class folders")
     parser.add_argument("--host", default=None, help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=None, help="(default: the first free one from 7860)")
@@ -91,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
         found = gallery.folder_examples(options.examples) if options.examples else None
     except ValueError as error:
         parser.error(str(error))
-    model = in_background(service, options.model)
+    model = in_background(service, options.model, options.precision)
     model.add_done_callback(log_failure)
     examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
     build_demo(model, examples).launch(

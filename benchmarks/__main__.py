@@ -27,7 +27,7 @@ def main() -> None:
             out = Path(folder) / "found.json"
             command = [sys.executable, "-m", f"benchmarks.{name}", "--json", out, *options]
             subprocess.run(command, cwd=ROOT, check=True)
-            found[name] = {"machine": machine()} | json.loads(out.read_text())
+            found[name] = found.get(name, {}) | {"machine": machine()} | json.loads(out.read_text())
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 
 

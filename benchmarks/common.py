@@ -10,7 +10,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image
@@ -31,11 +32,16 @@ def examples() -> list[str]:
     return sorted(path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".png", ".jpg"))
 
 
-def in_turns(contestants: dict[str, Callable], rounds: int, warm_up: int = 2) -> dict[str, dict]:
-    """Seconds that each takes, in turns, so that a noisy machine is noisy for all: {name: {low, median, high, n}}."""
+def in_turns(contestants: dict[str, Callable], rounds: int, warm_up: int = 2, settle: bool = False) -> dict[str, dict]:
+    """Seconds that each takes, in turns, so that a noisy machine is noisy for all: {name: {low, median, high, n}}.
+
+    `settle`: each runs once untimed before it is timed, so that it does not pay for threads that another left spinning.
+    """
     times = {name: [] for name in contestants}
     for i in range(warm_up + rounds):
         for name, function in contestants.items():
+            if settle:
+                function()
             start = time.perf_counter()
             function()
             if i >= warm_up:
@@ -75,28 +81,11 @@ def resident_mb(process: int | str = "self") -> float:
 
 
 class Page:
-    """A program that serves a page, and requests to it as a browser sends them."""
+    """A page, and requests to it as a browser sends them."""
 
-    def __init__(self, *command: str | Path, port: int = 7899):
+    def __init__(self, port: int):
         self.port = port
-        self.process = subprocess.Popen(
-            [sys.executable, *map(str, command), "--port", str(port)], cwd=ROOT,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def __enter__(self) -> "Page":
-        while True:
-            try:
-                self.config = json.loads(self.request("GET", "/config"))
-                return self
-            except OSError:
-                if self.process.poll() is not None:
-                    raise RuntimeError(f"The page did not start: {self.process.args}") from None
-                time.sleep(0.01)
-
-    def __exit__(self, *_) -> None:
-        self.process.terminate()
-        self.process.wait()
+        self.config = json.loads(self.request("GET", "/config"))
 
     def request(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
@@ -128,6 +117,29 @@ class Page:
         if not done["success"] or (not api_name and "sentence" not in json.dumps(done["output"])):
             raise Refused(json.dumps(done)[:300])
         return done["output"]
+
+
+@contextmanager
+def running(*command: str | Path, port: int = 7899) -> Iterator[Page]:
+    """The page that `python COMMAND` serves, from when it is up; `page.process` is its number."""
+    process = subprocess.Popen(
+        [sys.executable, *map(str, command), "--port", str(port)], cwd=ROOT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        while True:
+            try:
+                page = Page(port)
+                break
+            except OSError:
+                if process.poll() is not None:
+                    raise RuntimeError(f"The page did not start: {process.args}") from None
+                time.sleep(0.01)
+        page.process = process.pid
+        yield page
+    finally:
+        process.terminate()
+        process.wait()
 
 
 class Refused(RuntimeError):

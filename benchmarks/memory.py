@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import detector
-from benchmarks.common import Page, jpeg, report, resident_mb
+from benchmarks.common import jpeg, report, resident_mb, running
 
 IMAGES, EVERY = 2000, 250
 SIDES = (256, 320, 512, 640, 768, 1024, 1280, 2048)  # pixels
@@ -18,11 +18,11 @@ STEPS = (10, 100, 1000, 10_000)
 def measure() -> dict:
     pictures = [jpeg(side) for side in SIDES]
     memory = []
-    with Page(Path("app.py"), "--model", "bundled") as page:
+    with running(Path("app.py"), "--model", "bundled") as page:
         for i in range(IMAGES):
             page.ask(pictures[i % len(pictures)], f"visitor{i}")
             if (i + 1) % EVERY == 0:
-                memory.append(round(resident_mb(page.process.pid)))
+                memory.append(round(resident_mb(page.process)))
     print(f"resident memory of the page after every {EVERY} images: {memory} MB", flush=True)
     model = detector.load("bundled")
     picture = jpeg(320)

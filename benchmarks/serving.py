@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks.common import Page, Refused, examples, jpeg, report, spread
+from benchmarks.common import Page, Refused, examples, jpeg, report, running, spread
 
 USERS = (1, 4, 16, 64)
 ANSWERS = {1: 40, 4: 96, 16: 192, 64: 256}
@@ -41,7 +41,7 @@ def load(page: Page, users: int, answers: int, api_name: str | None) -> dict:
                 errors.append(str(error))
 
     threads = [threading.Thread(target=user, args=(f"user{n}",)) for n in range(users)]
-    ours, theirs, start = time.process_time(), _cpu_seconds(page.process.pid), time.perf_counter()
+    ours, theirs, start = time.process_time(), _cpu_seconds(page.process), time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -53,7 +53,7 @@ def load(page: Page, users: int, answers: int, api_name: str | None) -> dict:
         "p50": round(statistics.median(seconds), 3),
         "p95": round(cuts[-1], 3),
         "errors": len(errors),
-        "ms of CPU an answer": round((_cpu_seconds(page.process.pid) - theirs) / answers * 1000),
+        "ms of CPU an answer": round((_cpu_seconds(page.process) - theirs) / answers * 1000),
         "ms of CPU of the users": round((time.process_time() - ours) / answers * 1000),
     }
 
@@ -67,7 +67,7 @@ def measure() -> dict:
     found = {"page": {}, "api": {}}
     forward = []
     for api_name, name in ((None, "page"), ("predict", "api")):
-        with Page("app.py", "--model", "bundled", port=PORT) as page:
+        with running("app.py", "--model", "bundled", port=PORT) as page:
             load(page, 16, 64, api_name)
             for users in USERS:
                 forward += _forward_seconds()
@@ -76,7 +76,7 @@ def measure() -> dict:
     found["batching"] = {kind: [] for kind in ("ours", "gradio", "none")}
     for _ in range(3):
         for kind, rates in found["batching"].items():
-            with Page("-m", "benchmarks.serving", "--serve", kind, port=PORT) as page:
+            with running("-m", "benchmarks.serving", "--serve", kind, port=PORT) as page:
                 load(page, 16, 48, "predict")
                 rates.append(load(page, 16, 160, "predict")["answers/s"])
     print(f"16 users, answers/s, batches by us, by Gradio, none: {found['batching']}", flush=True)
@@ -144,7 +144,7 @@ print(json.dumps(found))
 
 
 def _one_too_many() -> str:
-    with Page("app.py", "--model", "bundled", port=PORT) as page:
+    with running("app.py", "--model", "bundled", port=PORT) as page:
         refusals = []
 
         def user(name: str) -> None:

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.common import Page, jpeg, ratio, report, spread, table
+from benchmarks.common import jpeg, ratio, report, running, spread, table
 
 ROUNDS = 5
 
@@ -18,7 +18,7 @@ def measure() -> dict:
         subprocess.run([sys.executable, "-c", "import torch, torchvision, gradio"], check=True)
         imports = time.perf_counter() - start
         start = time.perf_counter()
-        with Page(Path("app.py"), "--model", "bundled") as page:
+        with running(Path("app.py"), "--model", "bundled") as page:
             up = time.perf_counter() - start
             page.ask(data, "first")
             answered = time.perf_counter() - start

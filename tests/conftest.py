@@ -103,5 +103,5 @@ def log(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def url(log):
     """The page on a machine without network."""
-    with running_app(log.parent, NO_HUB) as address:
+    with running_app(log.parent, NO_HUB, "--precision", "fp32") as address:
         yield address

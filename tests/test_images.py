@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from detector.images import FORMATS, MAX_BYTES, ImageError, find_images, open_image
+from tests.conftest import EXAMPLES
 
 RNG = np.random.default_rng(0)
 PICTURE = Image.fromarray(RNG.integers(0, 256, (8, 6, 3), np.uint8)).resize(
@@ -235,3 +236,32 @@ def test_find_images(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert [str(path.relative_to(tmp_path)) for path in find_images(tmp_path)] == ["a.png", "b.JPG", "sub/c.webp"]
+
+
+@pytest.mark.parametrize(
+    ("size", "enough", "expected"),
+    [
+        ((1000, 800), 500, (1000, 800)),
+        ((1000, 800), 400, (500, 400)),
+        ((1000, 801), 100, (125, 101)),
+        ((1000, 800), None, (1000, 800)),
+    ],
+)
+def test_large_jpeg_is_decoded_no_larger_than_needed(size, enough, expected):
+    image = PICTURE.resize(size)
+    assert open_image(encode(image, "JPEG"), enough=enough).size == expected
+    assert open_image(encode(image, "PNG"), enough=enough).size == size
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying on its side
+    assert open_image(encode(image, "JPEG", exif=exif), enough=enough).size == expected[::-1]
+
+
+@pytest.mark.parametrize("example", ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "starry_night.jpg"])
+def test_smaller_decoding_gives_the_same_answer(bundled, example):
+    picture = open_image(EXAMPLES / example)
+    noise = RNG.normal(0, 6, (2400, 3200, 3))  # a camera's, so that there is detail to lose
+    large = Image.fromarray((np.asarray(picture.resize((3200, 2400), Image.LANCZOS)) + noise).clip(0, 255).astype("u1"))
+    data = encode(large, "JPEG", quality=92)
+    assert bundled.open(data).size == (1600, 1200)
+    small, whole = bundled.predict([data, open_image(data)])
+    np.testing.assert_allclose(list(small.probs.values()), list(whole.probs.values()), atol=0.01)

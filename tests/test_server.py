@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+import threading
 import urllib.request
 
 import pytest
 
+from benchmarks.common import Page, Refused
 from tests.conftest import EXAMPLES
+from tests.running import NO_HUB, running_app
 
 
 def test_api(url, bundled):
@@ -70,6 +73,32 @@ def test_no_foreign_file_is_fetched(url, route):
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{url}/gradio_api/{route}example.com/a.png", timeout=20)
     assert caught.value.code == 404
+
+
+def test_one_too_many_is_told_that_the_page_is_busy(tmp_path):
+    """More people than the queue holds: some are refused at once, the others are all answered, and so is the next."""
+    data = (EXAMPLES / "rocket.jpg").read_bytes()
+    with running_app(tmp_path, NO_HUB, "--model", "bundled") as address:
+        page = Page(int(address.rsplit(":", 1)[1]))
+        refused, answered = [], []
+
+        def visit(name: str) -> None:
+            try:
+                answered.append(page.ask(data, name))
+            except Refused as error:
+                refused.append(str(error))
+
+        visitors = [threading.Thread(target=visit, args=(f"visitor{i}",)) for i in range(160)]
+        for visitor in visitors:
+            visitor.start()
+        for visitor in visitors:
+            visitor.join()
+        assert {error[:3] for error in refused} == {"503"}
+        assert len(answered) >= 64
+        assert len(answered) + len(refused) == 160
+        refused.clear()
+        visit("the next")
+        assert refused == []
 
 
 def test_no_image_is_a_sentence(url):
