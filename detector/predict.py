@@ -1,6 +1,5 @@
 """Images -> verdicts: the one way through the house."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,8 +16,6 @@ from detector.images import open_image
 from detector.transforms import eval_transforms
 from detector.verdict import Verdict
 
-log = logging.getLogger(__name__)
-
 BATCH_SIZE = 8  # images in one forward pass; more gain nothing on a CPU and cost memory
 DRAFT = 4  # times the input: a JPEG that stays as large may be decoded smaller; twice moves some answers by over 0.01
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -34,7 +31,6 @@ class Detector:
     def __init__(self, checkpoint: Checkpoint, precision: str = "auto"):
         if precision == "auto":
             precision = "bf16" if bf16_is_faster() else "fp32"
-            log.info("This processor is answered in %s.", precision)
         if precision not in DTYPES:
             raise ValueError(f"There is no precision {precision!r}; give auto, {' or '.join(DTYPES)}.")
         self.model = checkpoint.model

@@ -28,10 +28,8 @@ LEGENDS = {
 }
 ONE_SCALE = " The three classes share one scale, so a pale map is weak evidence. It shows where the score came from, "
 ONE_SCALE += "not where an error or artefact is."
-MODEL_QUEUE = {
-    "concurrency_id": "model",
-    "concurrency_limit": 32,
-}  # several batches of the service's: some are read or drawn meanwhile
+# Several batches of the service's: while some images are in the model, others are read or drawn.
+MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
 BUTTONS = ["fullscreen", "download"]  # of the map; gr.Image's own choice adds one that shares to another host
 WAITING = '<div class="answer"><p class="waiting">Drop, paste or pick an image. The answer appears here.</p></div>'
 LOADING = "The model is still loading; an image that you give now is answered as soon as it is there."
@@ -169,7 +167,7 @@ def model_html(future: Future) -> str:
     if error := future.exception():
         return f'<p role="alert">There is no model: {html.escape(str(error))}</p>'
     model = future.result().detector
-    lines = [f"<b>Model: {html.escape(model.name)}.</b>", html.escape(model.note)]
+    lines = [f"<b>Model: {html.escape(model.name)}</b>, in {model.precision}.", html.escape(model.note)]
     test = model.config.metrics.get("test", {})
     if test:
         clean, hard = (test[variant]["balanced_accuracy"] for variant in ("clean", "hard"))
