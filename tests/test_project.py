@@ -1,5 +1,6 @@
 """What the project says of itself is true: front matter, requirements, options, sources of the examples."""
 
+import json
 import re
 import subprocess
 import sys
@@ -54,6 +55,26 @@ def test_every_option_is_in_the_readme(command):
     options = set(re.findall(r"--[a-z-]+", done.stdout)) - {"--help"}
     assert options or command[-1] in ("push", "train.collect")  # these two take no options
     assert sorted(option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", README)) == []
+
+
+def test_readme_quotes_the_benchmarks():
+    """Every ratio that the README boasts of is the one that benchmarks/results.json holds."""
+    found = json.loads((ROOT / "benchmarks" / "results.json").read_text())
+    speed = README.split("## How fast")[1].split("\n## ")[0]
+    share = "share of the bare forward's rate"
+    latency, throughput, start, memory = (found[name] for name in ("latency", "throughput", "start", "memory"))
+    quoted = [
+        f"grad-cam for each class: {latency['what people write / ours']:.1f} x",
+        f"Ours is {latency['ours / bare fp32']:.2f} x",
+        f"{throughput['images/s']:.1f} images/s | {throughput[share]:.2f} of",
+        f"`transformers`: {throughput['transformers / ours']:.1f} x",
+        f"{start['page / imports']:.2f} x; {start['answer / imports']:.2f} x the import",
+        f"{memory['page, MB'][1]:,} MB; {memory['page, MB'][-1]:,} MB",
+    ]
+    for engine, row in found["engines"]["answers"].items():
+        quoted.append(f"{row['largest difference']:.3f} | {row['flips']:.1%} |")
+        assert f"| {engine} |" in speed
+    assert [figure for figure in quoted if figure not in speed] == []
 
 
 def test_every_example_has_its_source():
