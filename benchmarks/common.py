@@ -9,9 +9,11 @@ import platform
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -140,6 +142,29 @@ def running(*command: str | Path, port: int = 7899) -> Iterator[Page]:
     finally:
         process.terminate()
         process.wait()
+
+
+def crowd(page: Page, data: bytes, people: int) -> list[str]:
+    """That many people give an image at the same moment: what each of those who got no answer was told."""
+    refusals = []
+
+    def visit(name: str) -> None:
+        try:
+            page.ask(data, name)
+        except Refused as error:
+            refusals.append(str(error))
+
+    at_once([partial(visit, f"visitor{i}") for i in range(people)])
+    return refusals
+
+
+def at_once(actions: list[Callable]) -> None:
+    """Each in a thread of its own; returns when all are done."""
+    threads = [threading.Thread(target=action) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 class Refused(RuntimeError):

@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
-from benchmarks.common import Page, Refused, examples, jpeg, report, running, spread
+from benchmarks.common import Page, Refused, at_once, crowd, examples, jpeg, report, running, spread
 
 USERS = (1, 4, 16, 64)
 ANSWERS = {1: 40, 4: 96, 16: 192, 64: 256}
@@ -40,12 +41,8 @@ def load(page: Page, users: int, answers: int, api_name: str | None) -> dict:
             except Refused as error:
                 errors.append(str(error))
 
-    threads = [threading.Thread(target=user, args=(f"user{n}",)) for n in range(users)]
     ours, theirs, start = time.process_time(), _cpu_seconds(page.process), time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once([partial(user, f"user{n}") for n in range(users)])
     took = time.perf_counter() - start
     cuts = statistics.quantiles(seconds, n=20)
     return {
@@ -144,21 +141,10 @@ print(json.dumps(found))
 
 
 def _one_too_many() -> str:
+    people = 160
     with running("app.py", "--model", "bundled", port=PORT) as page:
-        refusals = []
-
-        def user(name: str) -> None:
-            try:
-                page.ask(jpeg(1024), name)
-            except Refused as error:
-                refusals.append(str(error))
-
-        threads = [threading.Thread(target=user, args=(f"user{n}",)) for n in range(160)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    return f"{len(refusals)} of {len(threads)}: {refusals[0] if refusals else 'nothing'}"
+        refusals = crowd(page, jpeg(1024), people)
+    return f"{len(refusals)} of {people}: {refusals[0] if refusals else 'nothing'}"
 
 
 def serve(kind: str, port: int) -> None:
