@@ -26,13 +26,13 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 import detector
-from detector.background import in_background
+from detector.threads import in_background
 from ui import check, gallery
 from ui.theme import CSS, THEME
 from ui.upload import NoForeignFiles
 
 if TYPE_CHECKING:
-    from detector.service import Service
+    from detector.serving import Service
 
 TITLE = "DALL-E, human, or another AI?"
 INTRO = f"""# {TITLE}
@@ -63,7 +63,7 @@ def our_examples() -> list[gallery.Example]:
 
 
 def service(model: str, precision: str) -> "Service":
-    from detector.service import Service  # brings torch, which takes longer than the page
+    from detector.serving import Service  # brings torch, which takes longer than the page
 
     return Service(detector.load(model, precision))
 

@@ -23,8 +23,8 @@ from torch import Tensor
 import detector
 from benchmarks.common import in_turns, ratio, report, table
 from detector import CLASSES
-from detector.checkpoint import load_checkpoint
-from detector.engine import Engine
+from detector.fast_cpu import Engine
+from detector.hub import load_checkpoint
 from detector.images import find_images
 from detector.transforms import eval_transforms
 

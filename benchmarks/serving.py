@@ -16,7 +16,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from benchmarks.common import Page, Refused, at_once, crowd, examples, jpeg, report, running, spread
+from benchmarks.common import examples, jpeg, report, running, spread
+from tests.client import Page, Refused, at_once, crowd
 
 USERS = (1, 4, 16, 64)
 ANSWERS = {1: 40, 4: 96, 16: 192, 64: 256}
@@ -148,13 +149,13 @@ def _one_too_many() -> str:
 
 
 def serve(kind: str, port: int) -> None:
-    """Nothing but /predict, with batches by `detector.service`, by Gradio, or none."""
+    """Nothing but /predict, with batches by `detector.serving`, by Gradio, or none."""
     import gradio as gr
 
     import detector
-    from detector.background import in_background
-    from detector.report import to_json
-    from detector.service import Service
+    from detector.output.as_json import to_json
+    from detector.serving import Service
+    from detector.threads import in_background
     from ui.upload import ImageFile
 
     model = in_background(detector.load, "bundled").result()

@@ -21,13 +21,14 @@ from torch import nn
 
 from benchmarks.common import report
 from detector import CLASSES
-from detector.checkpoint import load_checkpoint
+from detector.hub import load_checkpoint
 from detector.images import find_images, open_image
 from detector.transforms import eval_transforms
-from train.allocator import keep_memory
-from train.data import Images, Sample, image_loader
-from train.engine import Precision, predict_logits, targets_of, train_one_epoch
-from train.plans import Plan, classifier_only, whole_network
+from train.data.folders import Sample
+from train.data.loader import Images, image_loader
+from train.fitting.plans import Plan, classifier_only, whole_network
+from train.fitting.steps import Precision, predict_logits, targets_of, train_one_epoch
+from train.machine import keep_memory
 from train.recipes import CARD, ROBUST
 
 SIDE = 240  # pixels, of a crop
@@ -157,7 +158,7 @@ def allocator() -> dict:
     code = """
 import sys, time, torch
 from detector.model import DenseNet121
-from train.allocator import keep_memory
+from train.machine import keep_memory
 if sys.argv[1] == "kept":
     keep_memory()
 model, x = DenseNet121(), torch.randn(32, 3, 128, 128).contiguous(memory_format=torch.channels_last)

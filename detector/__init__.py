@@ -8,7 +8,7 @@
 One direction, nothing flows back:
 
     file -> images.open_image -> RGB image -> transforms.eval_transforms -> x (N, 3, 224, 224)
-         -> engine.forward_features -> features (N, 1024, 7, 7) -> model.forward_head -> logits (N, 3) -> probs
+         -> fast_cpu.forward_features -> features (N, 1024, 7, 7) -> model.forward_head -> logits (N, 3) -> probs
             features + head -> explain -> maps (N, 3, 7, 7) -> overlay
          -> Verdict -> the page, the JSON, the CSV
 
@@ -35,7 +35,7 @@ def load(model: str = "auto", precision: str = "auto") -> "Detector":
     `auto` takes the model published on the Hub if it is cached or can be had within a few seconds, else the bundled
     one; `Detector.name` and `.note` say which and why. `precision`: see Detector. Raises CheckpointError.
     """
-    from detector.checkpoint import load_checkpoint
+    from detector.hub import load_checkpoint
     from detector.predict import Detector
 
     return Detector(load_checkpoint(str(model)), precision)

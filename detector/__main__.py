@@ -15,12 +15,13 @@ from PIL import Image
 from tqdm import tqdm
 
 import detector
-from detector.background import over_cores
-from detector.checkpoint import CHOICES
 from detector.explain import KINDS, VIEW_SIDE, overlay
+from detector.hub import CHOICES
 from detector.images import find_images
+from detector.output.as_csv import CSV_FIELDS, to_row
+from detector.output.as_json import to_json
 from detector.predict import BATCH_SIZE, DTYPES
-from detector.report import CSV_FIELDS, to_json, to_row
+from detector.threads import over_cores
 from detector.verdict import NAMES, NO_ANSWER
 
 

@@ -1,4 +1,4 @@
-"""A model on disk, and where it comes from: a path, the Hub, or the one that is bundled.
+"""A model on disk.
 
 A checkpoint is a folder with `model.safetensors` and `config.json`. The model published on the Hub is a lone `.pth`
 state dict; it is read as data only, never as code.
@@ -6,12 +6,9 @@ state dict; it is read as data only, never as code.
 
 import hashlib
 import json
-import logging
 import os
 import pickle
-from collections.abc import Callable
-from concurrent.futures import TimeoutError
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -19,20 +16,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from detector import CLASSES
-from detector.background import in_background
 from detector.model import DenseNet121
 from detector.transforms import MEAN, STD, VARIANTS
 
-log = logging.getLogger(__name__)
-
 BUNDLED = Path(__file__).parent / "weights"
-PUBLISHED = "VilaVision/AIgeneratedimagedetection"  # repository on the Hub
-PUBLISHED_FILE = "densenet_finetuned_dense.pth"
-WEIGHT_SUFFIXES = (".pth", ".safetensors")
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
-CHOICES = "auto, hub, bundled, a checkpoint's path, or a repository of the Hub (owner/name)"
-CONNECT_TIMEOUT = 3  # seconds until a silent server of weights counts as unreachable
-AUTO_DEADLINE = 4  # seconds that `auto` gives the Hub in all, so that a model is there within five
 
 
 class CheckpointError(RuntimeError):
@@ -92,26 +80,6 @@ class Checkpoint:
     note: str = ""
 
 
-def load_checkpoint(model: str = "auto") -> Checkpoint:
-    """What `model` names (see CHOICES). `auto` takes the Hub's model if it is cached or comes at once, else the
-    bundled one, and `note` says why. Raises CheckpointError."""
-    if model == "auto":
-        try:
-            return _from_hub(PUBLISHED, AUTO_DEADLINE)
-        except CheckpointError as error:
-            log.warning("%s The bundled model is used.", error)
-            return replace(_from_path(BUNDLED), note=str(error))
-    if model == "hub":
-        return _from_hub(PUBLISHED)
-    if model == "bundled":
-        return _from_path(BUNDLED)
-    if Path(model).exists():
-        return _from_path(Path(model))
-    if model.count("/") == 1 and not model.startswith((".", "/", "~")) and Path(model).suffix not in WEIGHT_SUFFIXES:
-        return _from_hub(model)
-    raise CheckpointError(f"There is no model {model!r}; give {CHOICES}.")
-
-
 def save_checkpoint(folder: Path, model: torch.nn.Module, config: Config, dtype: torch.dtype = torch.float16) -> None:
     """Write weights (floats as `dtype`) and config, each in one step: no reader ever sees half a file."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -142,10 +110,10 @@ def write_whole(folder: Path, files: dict[str, bytes]) -> None:
         raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
-def _from_path(path: Path, name: str = "") -> Checkpoint:
+def read_checkpoint(path: Path, name: str = "") -> Checkpoint:
     if path.is_dir():
         if not (path / WEIGHTS_FILE).is_file():
-            raise CheckpointError(f"{path} holds no {WEIGHTS_FILE}; give the folder of a checkpoint, or {CHOICES}.")
+            raise CheckpointError(f"{path} holds no {WEIGHTS_FILE}; give the folder of a checkpoint.")
         config = Config.read(path / CONFIG_FILE)
         weights = path / WEIGHTS_FILE
         if config.sha256 and _sha256(weights) != config.sha256:
@@ -199,49 +167,3 @@ def _build(state_dict: dict[str, Tensor], path: Path) -> DenseNet121:
     floats = {key: value.float() if value.is_floating_point() else value for key, value in state_dict.items()}
     model.load_state_dict(floats, strict=True, assign=True)
     return model.requires_grad_(False).eval().to(memory_format=torch.channels_last)
-
-
-def _from_hub(repo_id: str, deadline: float | None = None) -> Checkpoint:
-    """A repository of the Hub: the published lone state dict, or a checkpoint that somebody trained and pushed.
-
-    `deadline`: seconds after which a download goes on without us, for the next start.
-    """
-    import huggingface_hub  # noqa: F401 - takes a second, which is not the Hub's fault
-
-    files = [PUBLISHED_FILE] if repo_id == PUBLISHED else [CONFIG_FILE, WEIGHTS_FILE]
-    paths = within(deadline, lambda: [download(repo_id, name) for name in files])
-    revision = paths[-1].parent.name[:7]  # .../snapshots/<commit>/<file>
-    return _from_path(paths[-1] if len(files) == 1 else paths[-1].parent, f"hub {repo_id}@{revision}")
-
-
-def download(repo_id: str, filename: str) -> Path:
-    """A file of a repository of the Hub, from the cache if it is there. Raises CheckpointError, at once if the Hub
-    cannot be reached; a slow download takes its time."""
-    import huggingface_hub as hub
-    from huggingface_hub import errors
-
-    try:
-        try:
-            return Path(hub.hf_hub_download(repo_id, filename, local_files_only=True))
-        except errors.LocalEntryNotFoundError:
-            pass  # not cached yet
-        # Asked first, since hf_hub_download takes half a minute to find out that there is no network.
-        hub.get_hf_file_metadata(hub.hf_hub_url(repo_id, filename), timeout=CONNECT_TIMEOUT)
-        return Path(hub.hf_hub_download(repo_id, filename, etag_timeout=CONNECT_TIMEOUT))
-    except errors.HFValidationError as error:
-        raise CheckpointError(f"There is no model {repo_id!r}; give {CHOICES}.") from error
-    except errors.RepositoryNotFoundError as error:
-        raise CheckpointError(f"The Hub has no repository {repo_id}; check the name.") from error
-    except Exception as error:  # a network fails in too many ways to list; the cause is kept
-        if isinstance(error, errors.EntryNotFoundError) and not isinstance(error, errors.LocalEntryNotFoundError):
-            raise CheckpointError(f"The Hub's repository {repo_id} has no file {filename}.") from error
-        log.info("%s from the Hub: %r", filename, error)
-        raise CheckpointError(f"The Hub could not be reached for {repo_id} ({type(error).__name__}).") from error
-
-
-def within(seconds: float | None, action: Callable[[], list[Path]]) -> list[Path]:
-    """What `action` returns or raises, or CheckpointError after `seconds`, while it goes on."""
-    try:
-        return in_background(action).result(seconds)
-    except TimeoutError as error:
-        raise CheckpointError(f"The Hub took longer than {seconds} seconds; start again later to use it.") from error

@@ -8,11 +8,11 @@ from PIL import Image
 from torch import Tensor
 
 from detector import CLASSES
-from detector.background import over_cores
 from detector.checkpoint import Checkpoint
-from detector.engine import Engine, bf16_is_faster
 from detector.explain import explain
+from detector.fast_cpu import Engine, bf16_is_faster
 from detector.images import open_image
+from detector.threads import over_cores
 from detector.transforms import eval_transforms
 from detector.verdict import Verdict
 

@@ -6,14 +6,14 @@ faster, and two runs that are compared must not come to different answers.
 
 from dataclasses import replace
 
-from train import engine, fit
 from train.__main__ import main
+from train.fitting import loop, steps
 from train.recipes import CARD, RECIPES, ROBUST
 
 SMALL = {"robust": replace(ROBUST, sizes=(64, 96)), "card": replace(CARD, sizes=(64,) * 3, views=2)}
 
 if __name__ == "__main__":
-    fit.SAVE_EVERY = 0
-    engine.bf16_is_faster = lambda: False
+    loop.SAVE_EVERY = 0
+    steps.bf16_is_faster = lambda: False
     RECIPES |= SMALL
     main()

@@ -9,12 +9,13 @@ from PIL import Image, ImageEnhance
 
 from detector.images import open_image
 from detector.transforms import hard, recompress
+from experiments.bundled import collect
 from tests.conftest import EXAMPLES
 from tests.test_data import save
-from train import audit, collect
-from train.data import DataError, read_splits
-from train.prepare import prepare, words
-from train.scan import facts, jpeg_quality, scan
+from train.data import audit
+from train.data.folders import DataError, read_splits
+from train.data.prepare import prepare, words
+from train.data.scan import facts, jpeg_quality, scan
 
 
 def test_perceptual_hash_finds_copies_and_nothing_else(tmp_path):

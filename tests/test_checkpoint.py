@@ -11,15 +11,8 @@ import pytest
 import torch
 
 import detector
-from detector.checkpoint import (
-    BUNDLED,
-    PUBLISHED,
-    PUBLISHED_FILE,
-    CheckpointError,
-    Config,
-    load_checkpoint,
-    save_checkpoint,
-)
+from detector.checkpoint import BUNDLED, CheckpointError, Config, save_checkpoint
+from detector.hub import PUBLISHED, PUBLISHED_FILE, load_checkpoint
 from tests.hub import COMMIT
 
 PUBLISHED_BYTES = 28_434_639  # of the published file

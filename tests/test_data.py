@@ -9,9 +9,9 @@ from PIL import Image
 
 from detector import CLASSES
 from detector.transforms import Web, hard, recompress
-from train.data import Batches, DataError, Images, Sample, read_splits, split_by_group
-from train.labels import class_of
-from train.prepare import prepare, read_folder, words
+from train.data.folders import DataError, Sample, class_of, read_splits, split_by_group
+from train.data.loader import Batches, Images
+from train.data.prepare import prepare, read_folder, words
 
 # Names of folders
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from detector.checkpoint import PUBLISHED, PUBLISHED_FILE
+from detector.hub import PUBLISHED, PUBLISHED_FILE
 from tests.conftest import EXAMPLES
 from tests.running import running_app
 from ui.check import model_html

@@ -12,7 +12,8 @@ from torchvision.transforms import functional
 import detector
 from detector import CLASSES
 from detector.explain import Maps
-from detector.report import CSV_FIELDS, to_json, to_row
+from detector.output.as_csv import CSV_FIELDS, to_row
+from detector.output.as_json import to_json
 from detector.transforms import MEAN, STD
 from detector.verdict import Verdict, band
 

@@ -45,15 +45,15 @@ def test_every_image_of_the_readme_is_there():
         ["-m", "train"],
         ["-m", "train", "evaluate"],
         ["-m", "train", "push"],
-        ["-m", "train.distill"],
-        ["-m", "train.collect"],
+        ["-m", "experiments.bundled.distill"],
+        ["-m", "experiments.bundled.collect"],
     ],
     ids=" ".join,
 )
 def test_every_option_is_in_the_readme(command):
     done = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, cwd=ROOT, check=True)
     options = set(re.findall(r"--[a-z-]+", done.stdout)) - {"--help"}
-    assert options or command[-1] in ("push", "train.collect")  # these two take no options
+    assert options or command[-1] in ("push", "experiments.bundled.collect")  # these two take no options
     assert sorted(option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", README)) == []
 
 
@@ -113,7 +113,7 @@ def test_gallery_of_any_folder_takes_turns(tmp_path):
 
 def test_published_samples_join_the_gallery(hub):
     from app import our_examples
-    from detector.checkpoint import PUBLISHED
+    from detector.hub import PUBLISHED
 
     hub.files |= {
         (PUBLISHED, name): b"sample " + name.encode() for name in ("DallE_4.jpg", "HG_22.jpg", "OtherAI_5.jpg")

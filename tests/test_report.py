@@ -16,10 +16,10 @@ from detector import CLASSES
 from detector.checkpoint import CheckpointError
 from tests.hub import COMMIT
 from train.__main__ import main
-from train.metrics import expected_calibration_error, reliability_bins
-from train.push import push
 from train.recipes import ROBUST
-from train.report import DATASET_PICTURE, PLOTS, SAMPLES_PICTURE
+from train.report.metrics import expected_calibration_error, reliability_bins
+from train.report.push import push
+from train.report.write import DATASET_PICTURE, PLOTS, SAMPLES_PICTURE
 from train.run import run
 
 

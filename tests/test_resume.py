@@ -18,8 +18,8 @@ import detector
 from detector.checkpoint import Config, read_state_dict, save_checkpoint
 from tests.killable import SMALL
 from train.__main__ import main
+from train.fitting.loop import STATE_FILE
 from train.recipes import RECIPES
-from train.state import STATE_FILE
 
 ROOT = Path(__file__).parents[1]
 FEW_MB = 30 * 2**20  # bytes: a checkpoint fits, the state of a run does not

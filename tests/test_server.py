@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from benchmarks.common import Page, crowd
+from tests.client import Page, crowd
 from tests.conftest import EXAMPLES
 from tests.running import NO_HUB, running_app
 

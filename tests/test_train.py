@@ -15,14 +15,16 @@ from detector import CLASSES
 from detector.checkpoint import CheckpointError, Config, save_checkpoint
 from detector.model import DenseNet121
 from detector.transforms import VARIANTS, Web, card_transforms, eval_transforms, hard, recompress, train_transforms
-from train import distill
+from experiments.bundled import distill
 from train.__main__ import main
-from train.data import Batches, Images, read_splits
-from train.engine import Precision, targets_of
-from train.metrics import expected_calibration_error, figures, fit_temperature
+from train.data.folders import read_splits
+from train.data.loader import Batches, Images
+from train.fitting import teacher
+from train.fitting.start import initial_model
+from train.fitting.steps import Precision, targets_of
 from train.recipes import CARD, ROBUST
+from train.report.metrics import expected_calibration_error, figures, fit_temperature
 from train.run import run
-from train.start import initial_model
 
 
 def test_robust_recipe_learns_and_its_run_loads(coloured, tmp_path):
@@ -83,14 +85,14 @@ def test_distillation_comes_nearer_to_its_teacher(coloured, tmp_path, monkeypatc
     distill.distill(coloured, tmp_path / "t.safetensors", tmp_path / "out")
     assert initial_model(str(tmp_path / "out"))[1] == str(tmp_path / "out")
     loss = json.loads((tmp_path / "out" / "config.json").read_text())["recipe"]["hint_loss"]
-    teacher = distill.Teacher(tmp_path / "t.safetensors")
-    fresh = distill.Distiller(DenseNet121(3), teacher)
+    frozen = teacher.Teacher(tmp_path / "t.safetensors")
+    fresh = teacher.Distiller(DenseNet121(3), frozen)
     x = torch.stack([Images(read_splits(coloured)["train"], train_transforms(32))[i][0] for i in range(12)])
     assert loss < fresh(x)[1].item()
-    assert not teacher.train().training
+    assert not frozen.train().training
     save_file({"a": torch.zeros(1)}, tmp_path / "wrong.safetensors")
     with pytest.raises(CheckpointError, match="not MobileNetV2"):
-        distill.Teacher(tmp_path / "wrong.safetensors")
+        teacher.Teacher(tmp_path / "wrong.safetensors")
 
 
 def test_teacher_features_equal_torchvision(tmp_path):
@@ -98,7 +100,7 @@ def test_teacher_features_equal_torchvision(tmp_path):
     save_file({k: v for k, v in network.state_dict().items() if k.startswith("features")}, tmp_path / "t.safetensors")
     x = torch.randn(2, 3, 224, 224)
     with torch.inference_mode():
-        torch.testing.assert_close(distill.Teacher(tmp_path / "t.safetensors")(x)[-1], network.features(x))
+        torch.testing.assert_close(teacher.Teacher(tmp_path / "t.safetensors")(x)[-1], network.features(x))
 
 
 def test_imagenet_weights_start_the_features(tmp_path, monkeypatch):

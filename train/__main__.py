@@ -18,16 +18,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from detector import CheckpointError, ImageError
-from detector.checkpoint import CHOICES
-from train.allocator import keep_memory
-from train.data import DataError
-from train.engine import Diverged
-from train.evaluate import evaluate, table
-from train.parallel import process_group, say
-from train.push import push
+from detector.hub import CHOICES
+from train.data.folders import DataError
+from train.fitting.loop import ResumeError
+from train.fitting.steps import Diverged
+from train.machine import keep_memory, process_group, say
 from train.recipes import RECIPES
+from train.report.evaluate import evaluate, table
+from train.report.push import push
 from train.run import run
-from train.state import ResumeError
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -56,20 +55,18 @@ def _train(arguments: list[str]) -> None:
     parser.add_argument("--name", help="folder below runs/ (default: the recipe's name)")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     parser.add_argument("--init", default="imagenet", help="imagenet (default), scratch, or a checkpoint's path")
-    parser.add_argument("--teacher", type=Path, help="MobileNetV2 features to keep beside the labels (train.distill)")
+    parser.add_argument("--teacher", type=Path, help="MobileNetV2 features to keep beside the labels")
     parser.add_argument("--drop-leaks", action="store_true", help="leave out images that are in a later split too")
     parser.add_argument("--epochs", type=_positive(int), help="(default: the recipe's)")
     parser.add_argument("--batch-size", type=_positive(int), help="images in a step, of all processes together")
     parser.add_argument("--lr", type=_positive(float), help="peak learning rate")
-    parser.add_argument("--default-malloc", action="store_true", help="leave glibc's allocator as it comes (slower)")
     options = parser.parse_args(arguments)
     recipe = RECIPES[options.recipe]
     recipe = replace(recipe, batch_size=options.batch_size or recipe.batch_size, lr=options.lr or recipe.lr)
     recipe = recipe.with_epochs(options.epochs or len(recipe.sizes))
     out = Path("runs") / (options.name or recipe.name)
     with process_group():
-        if not options.default_malloc:
-            say(keep_memory())
+        say(keep_memory())
         run(recipe, options.data, out, options.init, options.teacher, options.resume, options.drop_leaks)
 
 

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import torch
 
-from detector.checkpoint import WEIGHTS_FILE, CheckpointError, Config, load_checkpoint, save_checkpoint
+from detector.checkpoint import WEIGHTS_FILE, CheckpointError, Config, save_checkpoint
+from detector.hub import load_checkpoint
 from detector.model import DenseNet121
 from detector.transforms import VARIANTS
-from train import prepare
-from train.engine import Precision, targets_of
-from train.evaluate import evaluation, variant_logits
-from train.fit import fit
-from train.metrics import fit_temperature
-from train.parallel import from_first, rank, say, world_size
-from train.plans import classifier_only, whole_network
+from train.data import prepare
+from train.fitting.loop import STATE_FILE, ResumeError, fit, load_state
+from train.fitting.plans import classifier_only, whole_network
+from train.fitting.start import initial_model
+from train.fitting.steps import Precision, targets_of
+from train.machine import from_first, rank, say, world_size
 from train.recipes import Recipe
-from train.report import write_report
-from train.start import initial_model
-from train.state import STATE_FILE, ResumeError, load_state
+from train.report.evaluate import evaluation, variant_logits
+from train.report.metrics import fit_temperature
+from train.report.write import write_report
 
 
 def run(

@@ -12,7 +12,7 @@ from PIL import Image
 import detector
 from detector import CLASSES
 from detector.explain import VIEW_SIDE, Maps, overlay
-from detector.report import to_json
+from detector.output.as_json import to_json
 from detector.verdict import BANDS, NAMES, Verdict
 from ui.gallery import Example
 from ui.upload import ImageFile

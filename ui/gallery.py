@@ -41,7 +41,7 @@ def bundled_examples() -> list[Example]:
 
 def published_samples() -> list[Example]:
     """The published model's three samples from the Hub. Raises CheckpointError if they cannot be had at once."""
-    from detector.checkpoint import AUTO_DEADLINE, PUBLISHED, download, within
+    from detector.hub import AUTO_DEADLINE, PUBLISHED, download, within
 
     paths = within(AUTO_DEADLINE, lambda: [download(PUBLISHED, name) for name in PUBLISHED_SAMPLES])
     return [

@@ -1,0 +1,97 @@
+"""A Detector for many people at once."""
+
+import math
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from detector.predict import BATCH_SIZE, Detector
+from detector.threads import keep_to_one_core
+from detector.verdict import Verdict
+
+MAX_WORKERS = 8  # each may hold one large photograph, 150 MB, until it is resized
+
+
+@dataclass(frozen=True)
+class Answer:
+    verdict: Verdict
+    image: Image.Image | None  # the picture, if it was asked for
+
+
+@dataclass(frozen=True)
+class _Request:
+    source: str | Path | bytes | Image.Image
+    longest: int | None
+    answer: "Future[Answer]"
+
+
+class Service:
+    """Answers one image a call, to any number of threads.
+
+    An image that comes alone has all cores. Those that come together are shared out to workers of one core each, who
+    decode them and run them as one batch: faster than all cores on one batch after the other. Only one thread ever
+    computes on many cores: with more, OpenMP's threads would outnumber the cores and sleep between any two steps.
+    """
+
+    def __init__(self, detector: Detector):
+        self.detector = detector
+        self._lock = Lock()
+        self._unanswered = 0
+        self._waiting: deque[_Request] = deque()
+        self._idle = min(torch.get_num_threads(), MAX_WORKERS)  # workers of one core
+        self._on_one_core = ThreadPoolExecutor(self._idle, initializer=keep_to_one_core)
+        self._on_all_cores = ThreadPoolExecutor(1)
+
+    def answer(self, image: str | Path | bytes | Image.Image, longest: int | None = None) -> Answer:
+        """The verdict, and with `longest` the picture, no side longer than that. Raises ImageError."""
+        request = _Request(image, longest, Future())
+        with self._lock:
+            self._unanswered += 1
+            if self._unanswered == 1:
+                self._on_all_cores.submit(self._answer, [request])
+            else:
+                self._waiting.append(request)
+                self._on_one_core.submit(self._answer_waiting)
+        try:
+            return request.answer.result()
+        finally:
+            with self._lock:
+                self._unanswered -= 1
+
+    def _answer_waiting(self) -> None:
+        with self._lock:
+            share = math.ceil(len(self._waiting) / self._idle)
+            batch = [self._waiting.popleft() for _ in range(min(share, BATCH_SIZE))]
+            self._idle -= 1
+        self._answer(batch)
+        with self._lock:
+            self._idle += 1
+
+    def _answer(self, batch: list[_Request]) -> None:
+        opened: list[tuple[_Request, Tensor, Image.Image | None]] = []
+        for request in batch:
+            try:
+                image = self.detector.open(request.source)
+                x = self.detector.transform(image)
+                if request.longest:
+                    image.thumbnail((request.longest, request.longest), Image.HAMMING)
+            except Exception as error:  # noqa: BLE001 - raised to the one whose image it is
+                request.answer.set_exception(error)
+            else:
+                opened.append((request, x, image if request.longest else None))
+        if not opened:  # or another worker took along what this one was called for
+            return
+        try:
+            verdicts = self.detector.classify([x for _, x, _ in opened])
+        except Exception as error:  # noqa: BLE001 - raised to everyone whose image it was
+            for request, *_ in opened:
+                request.answer.set_exception(error)
+        else:
+            for (request, _, image), verdict in zip(opened, verdicts, strict=True):
+                request.answer.set_result(Answer(verdict, image))

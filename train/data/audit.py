@@ -1,0 +1,144 @@
+"""What can make a detector look better than it is: shortcuts past the pixels, leaks between splits, imbalance."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+
+from detector import CLASSES
+from train.data.folders import SEED, SPLITS, Sample
+from train.data.scan import Facts
+
+NULL_LIMIT = 0.85  # balanced accuracy from which the data can be solved without looking
+NEAR_BITS = 10  # of 64: perceptual hashes this close are looked at again
+NEAR_GREY = 4.0  # of 255: mean difference of two thumbnails that show the same picture
+
+
+def zero_pixel_null(rows: Sequence[Sequence], targets: Sequence[int], groups: Sequence[str]) -> dict:
+    """How well the class is told from facts about the files alone: `rows` of numbers and words, one for each image.
+
+    Balanced accuracy of gradient-boosted trees, cross-validated so that no group is on both sides. Chance is one third.
+    A detector that does no better than this may have learned how the data was collected.
+    """
+    columns = [_as_numbers(column) for column in zip(*rows, strict=True)]
+    x, y = np.column_stack(columns), np.asarray(targets)
+    folds = min(5, *(len({g for g, t in zip(groups, targets, strict=True) if t == target}) for target in set(targets)))
+    if folds < 2:
+        return {"balanced_accuracy": None, "fires": False, "reason": "too few groups to cross-validate"}
+    # The trees are many times faster on few threads than scikit-learn's early stopping makes up for.
+    trees = HistGradientBoostingClassifier(
+        max_iter=60, class_weight="balanced", random_state=SEED, early_stopping=False
+    )
+    split = StratifiedGroupKFold(folds, shuffle=True, random_state=SEED)
+    predicted = cross_val_predict(trees, x, y, groups=np.asarray(groups), cv=split)
+    score = float(balanced_accuracy_score(y, predicted))
+    return {"balanced_accuracy": round(score, 4), "fires": score > NULL_LIMIT}
+
+
+def _as_numbers(column: Sequence) -> np.ndarray:
+    """Numbers as they are; words as the rank of how common they are, which trees can split on."""
+    try:
+        return np.array([float(value) for value in column])
+    except ValueError:
+        order = {word: i for i, (word, _) in enumerate(Counter(column).most_common())}
+        return np.array([order[word] for word in column], float)
+
+
+def file_rows(facts: Sequence[Facts]) -> list[tuple]:
+    """Size, format, width, height and JPEG quality of each file."""
+    return [(f.size, f.format, f.width, f.height, f.quality) for f in facts]
+
+
+def near_duplicates(facts: Sequence[Facts]) -> list[tuple[int, int]]:
+    """Pairs (i, j), i < j, that show the same picture: the same bytes, or perceptual hashes within NEAR_BITS and
+    thumbnails within NEAR_GREY. Mirrored and cropped copies are not found."""
+    prints = _fingerprints(facts)
+    return [(i, j) for i in range(len(facts) - 1) for j in _later_copies(i, *prints)]
+
+
+def is_copy(mine: Facts, others: Sequence[Facts]) -> bool:
+    """Whether one of `others` shows the same picture, in the sense of `near_duplicates`."""
+    return bool(_later_copies(0, *_fingerprints([mine, *others])))
+
+
+def _fingerprints(facts: Sequence[Facts]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Hashes (N,), thumbnails (N, pixels), and a number (N,) that files of the same bytes share."""
+    hashes = np.array([f.phash for f in facts], np.uint64)
+    thumbnails = np.stack([np.frombuffer(f.thumbnail, np.uint8) for f in facts])
+    return hashes, thumbnails, np.unique([f.sha256 for f in facts], return_inverse=True)[1]
+
+
+def _later_copies(i: int, hashes: np.ndarray, thumbnails: np.ndarray, same_bytes: np.ndarray) -> list[int]:
+    apart = _bit_count(hashes[i + 1 :] ^ hashes[i])
+    candidates = i + 1 + np.flatnonzero(apart <= NEAR_BITS)
+    grey = np.abs(thumbnails[candidates].astype(np.int16) - thumbnails[i]).mean(1)
+    same = i + 1 + np.flatnonzero(same_bytes[i + 1 :] == same_bytes[i])
+    return np.union1d(candidates[grey <= NEAR_GREY], same).tolist()
+
+
+def _bit_count(words: np.ndarray) -> np.ndarray:
+    """Bits that are set in each 64-bit word (numpy 2 has it built in, 1.26 has not)."""
+    return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+
+
+def joined_groups(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """A group name for each sample: its own, one shared with every near-duplicate, or one that it has to itself."""
+    parent = list(range(len(samples)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    first: dict[str, int] = {}
+    same_group = [(first.setdefault(sample.group, i), i) for i, sample in enumerate(samples) if sample.group]
+    for i, j in [*same_group, *pairs]:
+        parent[root(i)] = root(j)
+    return [str(root(i)) for i in range(len(samples))]
+
+
+def leaks(split_of: Sequence[str], samples: Sequence[Sample], pairs: Sequence[tuple[int, int]]) -> dict[int, str]:
+    """Index -> a line, for every image whose group or picture is in a later split too (train before val before test):
+    leave these out and nothing leaks."""
+    rank = [SPLITS.index(split) for split in split_of]
+    latest: dict[str, int] = {}
+    for sample, own in zip(samples, rank, strict=True):
+        if sample.group:
+            latest[sample.group] = max(own, latest.get(sample.group, own))
+    found = {
+        i: f"{sample.path} ({split_of[i]}): its group {sample.group} is in {SPLITS[latest[sample.group]]} too"
+        for i, sample in enumerate(samples)
+        if sample.group and rank[i] < latest[sample.group]
+    }
+    for pair in pairs:
+        early, late = sorted(pair, key=rank.__getitem__)
+        if rank[early] < rank[late]:
+            line = f"{samples[early].path} ({split_of[early]}) shows the same picture as {samples[late].path}"
+            found[early] = f"{line} ({split_of[late]})"
+    return found
+
+
+def contradictions(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]]) -> list[str]:
+    """A line for every picture that is in two classes."""
+    return [
+        f"{samples[i].path} ({CLASSES[samples[i].target]}) shows the same picture as {samples[j].path} "
+        f"({CLASSES[samples[j].target]})"
+        for i, j in pairs
+        if samples[i].target != samples[j].target
+    ]
+
+
+def balance(splits: dict[str, list[Sample]]) -> dict:
+    """How many images there are of each class, source and generator in each split."""
+    return {
+        split: {
+            "classes": {name: sum(sample.target == i for sample in samples) for i, name in enumerate(CLASSES)},
+            "sources": dict(Counter(sample.source for sample in samples if sample.source)),
+            "generators": dict(Counter(sample.generator for sample in samples if sample.generator)),
+        }
+        for split, samples in splits.items()
+    }

@@ -1,0 +1,144 @@
+"""The loop over epochs: what is kept, what is written down, and how a killed run goes on."""
+
+import io
+import json
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from detector.checkpoint import Config, save_checkpoint, write_whole
+from train.fitting.plans import Plan
+from train.fitting.steps import Diverged, Precision, Running, train_one_epoch
+from train.machine import from_first, rank, say, share_buffers, wrap
+from train.report.metrics import figures
+
+SAVE_EVERY = 300  # seconds; what a killed run loses at most
+HISTORY_FILE, STATE_FILE = "metrics.jsonl", "state.pt"
+
+
+def fit(
+    plan: Plan, sizes: tuple[int, ...], targets: Tensor, out: Path, config: Config, precision: Precision,
+    setup: dict, state: dict | None,
+) -> list[dict]:  # fmt: skip
+    """Train for len(sizes) epochs, from `state` if given. `out` keeps the best epoch's checkpoint and a line of figures
+    for each epoch, which are returned too. `targets`: those of the validation images (N,)."""
+    history, first, step, running = [], 1, 0, None
+    if state:
+        _restore(plan, state)
+        history, first, step, running = state["history"], state["epoch"], state["step"], Running()
+        if rank() == 0:  # whose sums they are; with several processes the others' part of that epoch is not counted
+            running = Running(**state["running"])
+        say(f"Going on in epoch {first} after {step} steps.")
+    objective = wrap(plan.objective)
+    saved = time.monotonic()
+    clock = _Clock(sizes, first)
+
+    def save(epoch: int, step: int, running: Running) -> None:
+        nonlocal saved
+        saved = time.monotonic()
+        place = {"setup": setup, "bf16": precision.bf16, "history": history, "epoch": epoch, "step": step}
+        save_state(out, place | {"running": asdict(running)} | _state_of(plan))
+
+    def keep(epoch: int, best: bool) -> None:
+        write_whole(out, {HISTORY_FILE: "".join(json.dumps(line) + "\n" for line in history).encode()})
+        if best:
+            save_checkpoint(out, plan.model, config)
+        save(epoch + 1, 0, Running())
+
+    def after_step(epoch: int, running: Running) -> None:
+        nonlocal step
+        step += 1
+        if rank() == 0 and time.monotonic() - saved > SAVE_EVERY:
+            save(epoch, step, running)
+
+    if not state:
+        from_first(lambda: save(1, 0, Running()))  # before any weights, so that there is never a run without a state
+    for epoch in range(first, len(sizes) + 1):
+        left = plan.batches(epoch, step)
+        plan.objective.train()
+        title = f"epoch {epoch}/{len(sizes)}, {sizes[epoch - 1]} px"
+        sums = train_one_epoch(
+            objective, plan.loader(epoch, left), plan.optimizer, plan.scheduler, precision, title, running,
+            partial(after_step, epoch),
+        )  # fmt: skip
+        share_buffers(plan.model)
+        logits = plan.validate()
+        if not logits.isfinite().all():
+            raise Diverged("The answers are no numbers any more; start again with a lower --lr.")
+        val = figures(logits, targets)
+        history.append(
+            {
+                "epoch": epoch,
+                "size": sizes[epoch - 1],
+                "train_loss": sums.loss / sums.n,
+                "train_accuracy": sums.right / sums.n,
+                "val_loss": nn.functional.cross_entropy(logits, targets).item(),
+                "val": val,
+            }
+        )
+        scores = [line["val"]["balanced_accuracy"] for line in history]
+        best = scores[-1] > max(scores[:-1], default=-1)
+        step, running = 0, None
+        from_first(partial(keep, epoch, best))
+        say(
+            f"epoch {epoch}/{len(sizes)}: loss {history[-1]['train_loss']:.3f}, accuracy "
+            f"{history[-1]['train_accuracy']:.3f}; val loss {history[-1]['val_loss']:.3f}, balanced accuracy "
+            f"{scores[-1]:.3f}{' (best so far)' if best else ''}; {clock.left(epoch)}"
+        )
+    return history
+
+
+def _state_of(plan: Plan) -> dict:
+    return {name: getattr(plan, name).state_dict() for name in ("objective", "optimizer", "scheduler")}
+
+
+def _restore(plan: Plan, state: dict) -> None:
+    for name in ("objective", "optimizer", "scheduler"):
+        getattr(plan, name).load_state_dict(state[name])
+
+
+class _Clock:
+    """Time left, from the pixels that are done and those to come."""
+
+    def __init__(self, sizes: tuple[int, ...], first: int):
+        self.sizes, self.first, self.start = sizes, first, time.monotonic()
+
+    def left(self, epoch: int) -> str:
+        done = sum(size**2 for size in self.sizes[self.first - 1 : epoch])
+        to_come = sum(size**2 for size in self.sizes[epoch:])
+        minutes = (time.monotonic() - self.start) / done * to_come / 60
+        return f"about {minutes:.0f} minutes left" if to_come else "trained"
+
+
+class ResumeError(ValueError):
+    """A run that cannot go on as asked. Its text is one sentence for people."""
+
+
+def save_state(folder: Path, state: dict) -> None:
+    """Write tensors, numbers and strings, nested in dicts and lists."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_whole(folder, {STATE_FILE: buffer.getbuffer()})
+
+
+def load_state(folder: Path, setup: dict) -> dict:
+    """The state of the run in `folder`, which must have begun with the same `setup`. Raises ResumeError."""
+    path = folder / STATE_FILE
+    if not path.is_file():
+        raise ResumeError(f"{folder} holds no interrupted run; leave --resume out to begin one.")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        begun = state["setup"]
+    except Exception as error:  # a damaged archive can raise anything; the cause is kept
+        raise ResumeError(f"{path} is damaged; begin the run again under another --name.") from error
+    for key in setup:
+        if begun.get(key) != setup[key]:
+            raise ResumeError(
+                f"{folder} was begun with {key} {begun.get(key)} and not {setup[key]}; say what was said then, "
+                "or begin another run with --name."
+            )
+    return state

@@ -1,0 +1,108 @@
+"""What the two recipes optimise: the whole network, or a linear layer on cached features."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import ConstantLR, LRScheduler, OneCycleLR
+from torch.utils.data import DataLoader, TensorDataset
+
+from detector.model import DenseNet121
+from detector.transforms import eval_transforms
+from train.data.folders import Sample
+from train.data.loader import Batches, Images, image_loader
+from train.fitting.steps import Precision, predict_logits, targets_of
+from train.fitting.teacher import Distiller, Teacher
+from train.recipes import Recipe
+
+HINT_WEIGHT = 0.5  # of the teacher's hints beside the labels' cross-entropy
+
+
+@dataclass
+class Plan:
+    """One way to train `model`, for the loop in `train.fitting.loop`."""
+
+    model: DenseNet121  # what is validated and kept
+    objective: nn.Module  # (x, target) -> loss (), logits (N, 3)
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    batches: Callable[[int, int], Batches]  # (epoch from 1, first step) -> what is left of that epoch
+    loader: Callable[[int, Batches], DataLoader]  # (epoch, its batches) -> (x, target)
+    validate: Callable[[], Tensor]  # -> logits (N, 3) of the validation images
+
+
+class Objective(nn.Module):
+    """(x, target) -> cross-entropy of `classify`, with a teacher's hints beside it if there is one, and the logits."""
+
+    def __init__(self, classify: nn.Module, label_smoothing: float, distiller: Distiller | None = None):
+        super().__init__()
+        self.classify, self.distiller = classify, distiller
+        self.criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
+
+    def forward(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        if self.distiller is None:
+            logits = self.classify(x).float()
+            return self.criterion(logits, target), logits
+        logits, hint_loss = self.distiller(x)
+        return self.criterion(logits.float(), target) + HINT_WEIGHT * hint_loss, logits.float()
+
+
+def whole_network(
+    recipe: Recipe, splits: dict[str, list[Sample]], model: DenseNet121, teacher: Path | None, precision: Precision
+) -> Plan:
+    """All layers, AdamW, one cycle over images of growing size."""
+    distiller = Distiller(model, Teacher(teacher)) if teacher else None
+    objective = Objective(model, recipe.label_smoothing, distiller)
+    objective.to(precision.device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        [p for p in objective.parameters() if p.requires_grad], recipe.lr, weight_decay=recipe.weight_decay
+    )
+
+    def batches(epoch: int, start: int) -> Batches:
+        return Batches(len(splits["train"]), recipe.batch_size, epoch, start)
+
+    def loader(epoch: int, left: Batches) -> DataLoader:
+        size = recipe.sizes[epoch - 1]
+        return image_loader(Images(splits["train"], recipe.transforms(size), epoch), left)
+
+    steps = batches(1, 0).n_steps * len(recipe.sizes)
+    scheduler = OneCycleLR(optimizer, recipe.lr, total_steps=steps)
+    return Plan(
+        model, objective, optimizer, scheduler, batches, loader,
+        lambda: predict_logits(model, splits["val"], eval_transforms(), precision, "validation"),
+    )  # fmt: skip
+
+
+def classifier_only(
+    recipe: Recipe, splits: dict[str, list[Sample]], model: DenseNet121, teacher: None, precision: Precision
+) -> Plan:
+    """Only the classifier, Adam with a constant rate. The backbone runs once for each view, not once an epoch."""
+    model.to(precision.device, memory_format=torch.channels_last).requires_grad_(False)
+    backbone = nn.Sequential(model.features, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())  # -> (N, 1024)
+    size = recipe.sizes[0]
+
+    def features(split: str, transform: Callable, view: int, title: str) -> Tensor:
+        return predict_logits(backbone, splits[split], transform, precision, title, view)
+
+    targets = targets_of(splits["train"])
+    views = [
+        TensorDataset(features("train", recipe.transforms(size), view, f"view {view}/{recipe.views}"), targets)
+        for view in range(1, recipe.views + 1)
+    ]
+    val = precision.put(features("val", eval_transforms(size), 0, "validation"))
+    classifier = model.classifier.requires_grad_(True)
+    optimizer = torch.optim.Adam(classifier.parameters(), recipe.lr)
+
+    @torch.inference_mode()
+    def validate() -> Tensor:
+        return classifier(val).cpu()
+
+    return Plan(
+        model, Objective(classifier, recipe.label_smoothing), optimizer, ConstantLR(optimizer, factor=1.0),
+        lambda epoch, start: Batches(len(targets), recipe.batch_size, epoch, start),
+        lambda epoch, left: DataLoader(views[(epoch - 1) % len(views)], batch_sampler=left),
+        validate,
+    )  # fmt: skip

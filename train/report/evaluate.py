@@ -1,0 +1,90 @@
+"""The figures of a model on labelled images."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torchvision.transforms import v2
+
+from detector import CLASSES
+from detector.checkpoint import Config
+from detector.hub import load_checkpoint
+from detector.transforms import VARIANTS, eval_transforms
+from train.data.folders import Sample
+from train.data.prepare import read_folder, unreadable_words
+from train.fitting.steps import Precision, predict_logits, targets_of
+from train.report.metrics import HUMAN, figures
+
+
+def variant_logits(
+    model: nn.Module, config: Config, samples: Sequence[Sample], precision: Precision, variants: Sequence[str]
+) -> dict[str, Tensor]:
+    """variant -> logits (N, 3) of all samples, in fp32 as the page computes them."""
+    exact = Precision(precision.device, bf16=False)
+    to_x = eval_transforms(config.input_size, config.mean, config.std)
+    return {
+        name: predict_logits(model, samples, v2.Compose([VARIANTS[name], to_x]), exact, f"images as {name}")
+        for name in variants
+    }
+
+
+def evaluation(logits: dict[str, Tensor], samples: Sequence[Sample], temperature: float) -> dict:
+    """What `figures` says of the clean images; of each variant; and of the clean images by source and generator."""
+    targets = targets_of(samples)
+    variants = {name: figures(z, targets, temperature) for name, z in logits.items()}
+    probs = torch.softmax(logits["clean"].double() / temperature, 1)
+    return variants["clean"] | {
+        "variants": variants,
+        "by_source": _by([sample.source for sample in samples], probs, targets),
+        "by_generator": _by([sample.generator for sample in samples], probs, targets),
+    }
+
+
+def _by(keys: Sequence[str], probs: Tensor, targets: Tensor) -> dict[str, dict]:
+    """For each key: how many images, of which classes, the share that is named rightly, and that is called AI."""
+    found = {}
+    for key in sorted({key for key in keys if key}):
+        mine = torch.tensor([k == key for k in keys])
+        own = targets[mine]
+        found[key] = {
+            "n": len(own),
+            "classes": [name for i, name in enumerate(CLASSES) if (own == i).any()],
+            "accuracy": round((probs[mine].argmax(1) == own).double().mean().item(), 4),
+            "called_ai": round((probs[mine, HUMAN] <= 0.5).double().mean().item(), 4),
+        }
+    return found
+
+
+def evaluate(model: str, data: str) -> dict:
+    """The figures of the model that `model` names (as for `detector.load`) on the images of `data`: a folder of class
+    folders, its `test` folder if it is split, or a dataset of the Hub. Raises DataError or CheckpointError."""
+    samples, unreadable = read_folder(data)
+    checkpoint = load_checkpoint(model)
+    precision = Precision.best()
+    network = checkpoint.model.to(precision.device)
+    logits = variant_logits(network, checkpoint.config, samples, precision, ("clean", "web", "hard"))
+    found = evaluation(logits, samples, checkpoint.config.temperature or 1.0)
+    return {"model": checkpoint.name, "data": data, "unreadable": unreadable} | found
+
+
+def table(found: dict) -> str:
+    """The evaluation for the terminal."""
+    rows = [f"{found['model']} on {found['n']} images of {found['data']}", ""]
+    rows.append(f"{'images as':10}{'balanced accuracy':>19}{'AUROC':>8}{'human called very likely AI':>30}{'ECE':>8}")
+    for name, v in found["variants"].items():
+        ai = v["ai_vs_human"]
+        cells = (v["balanced_accuracy"], ai["auroc"], ai["fpr_at_band"]["very_likely"], v["ece"])
+        widths = zip(cells, (19, 8, 30, 8), strict=True)
+        rows.append(f"{name:10}" + "".join(f"{'-' if c is None else format(c, '.3f'):>{w}}" for c, w in widths))
+    rows += ["", "truth \\ answer" + "".join(f"{name:>10}" for name in CLASSES) + "    recall"]
+    for name, counts in zip(CLASSES, found["confusion"], strict=True):
+        recall = found["recall"][name]
+        rows.append(f"{name:14}" + "".join(f"{n:10}" for n in counts) + f"{'-' if recall is None else recall:>10}")
+    for title, key in (("source", "by_source"), ("generator", "by_generator")):
+        if found[key]:
+            width = max(len(title), *(len(name) for name in found[key]))
+            rows += ["", f"{title:{width}}       n  accuracy  called AI"]
+            rows += [f"{k:{width}}{v['n']:8}{v['accuracy']:10.3f}{v['called_ai']:11.3f}" for k, v in found[key].items()]
+    if found["unreadable"]:
+        rows += ["", unreadable_words(found["unreadable"])]
+    return "\n".join(rows)
