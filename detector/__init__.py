@@ -17,6 +17,8 @@ Importing this loads nothing; torch comes with the first use.
 
 from typing import TYPE_CHECKING
 
+from detector.cpu import set_up_openmp
+
 if TYPE_CHECKING:
     from detector.checkpoint import CheckpointError
     from detector.images import ImageError
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from detector.verdict import Verdict
 
 CLASSES = ("dalle", "human", "other_ai")  # the order of the model's outputs, everywhere
+
+set_up_openmp()  # OpenMP reads its settings when torch is imported, and this is imported before
 
 _HOMES = {"Detector": "predict", "Verdict": "verdict", "ImageError": "images", "CheckpointError": "checkpoint"}
 __all__ = ["CLASSES", "CheckpointError", "Detector", "ImageError", "Verdict", "load"]

@@ -20,9 +20,9 @@ from detector.hub import CHOICES
 from detector.images import find_images
 from detector.output.as_csv import CSV_FIELDS, to_row
 from detector.output.as_json import to_json
-from detector.predict import BATCH_SIZE, DTYPES
+from detector.predict import BATCH_SIZE, DTYPES, Prepared
 from detector.threads import over_cores
-from detector.verdict import NAMES, NO_ANSWER
+from detector.verdict import NAMES
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -92,31 +92,26 @@ def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
 
 def _results(model: "detector.Detector", maps: Path | None, files: Sequence[tuple[Path, Path]]) -> list[dict]:
     """One dict a file, in order. A bad file never stops the rest."""
-    opened = [_open(model, file, keep=maps is not None) for file, _ in files]
-    verdicts = iter(model.classify([x for x, _, error in opened if not error]))
-    found = []
-    for (file, place), (_, image, error) in zip(files, opened, strict=True):
-        verdict = None if error else next(verdicts)
+    prepared, errors = [], {}
+    for file, _ in files:
         try:
-            if maps and verdict:
-                _write_maps(maps / place, image, verdict)
+            prepared.append(model.prepare(file, VIEW_SIDE if maps else None))
+        except detector.ImageError as error:
+            errors[file] = str(error)
+    answers = zip(prepared, model.classify(prepared), strict=True)
+    return [
+        {"file": str(file)} | ({"error": errors[file]} if file in errors else _answer(*next(answers), maps, place))
+        for file, place in files
+    ]
+
+
+def _answer(prepared: Prepared, verdict: "detector.Verdict", maps: Path | None, place: Path) -> dict:
+    if maps and not verdict.abstained:
+        try:
+            _write_maps(maps / place, prepared.image, verdict)
         except OSError as problem:
-            error = f"Its maps cannot be written to {maps} ({problem.strerror})."
-        found.append({"file": str(file)} | ({"error": error} if error else to_json(verdict)))
-    return found
-
-
-def _open(model: "detector.Detector", file: Path, keep: bool) -> tuple:
-    """(x, small image if it is to be kept, None) or (None, None, error): a large photograph does not stay in memory."""
-    try:
-        image = model.open(file)
-    except detector.ImageError as error:
-        return None, None, str(error)
-    x = model.transform(image)
-    if not keep:
-        return x, None, None
-    image.thumbnail((VIEW_SIDE, VIEW_SIDE))
-    return x, image, None
+            return {"error": f"Its maps cannot be written to {maps} ({problem.strerror})."}
+    return to_json(verdict)
 
 
 def _write_maps(place: Path, image: Image.Image, verdict: "detector.Verdict") -> None:
@@ -130,8 +125,9 @@ def _line(result: dict, width: int) -> str:
     file = result["file"] if len(result["file"]) <= width else "…" + result["file"][1 - width :]
     if "error" in result:
         return f"{file:{width}}  {result['error']}"
-    side = "human" if result["label"] == "human" else "AI"
-    answer = result["band"] if result["band"] == NO_ANSWER else f"{result['band']} {side}"
+    if "abstained" in result:
+        return f"{file:{width}}  nothing to judge: {result['abstained']}"
+    answer = f"{result['band'] or 'unmeasured:'} {'human' if result['label'] == 'human' else 'AI'}"
     probs = "  ".join(f"{p:>{len(name)}.0%}" for name, p in zip(NAMES.values(), result["probs"].values(), strict=True))
     return f"{file:{width}}  {answer:17}  {result['p_ai']:>5.0%}  {probs}"
 

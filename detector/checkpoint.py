@@ -42,6 +42,11 @@ class Config:
     metrics: dict = field(default_factory=dict)  # split -> figures, see train.metrics
     sha256: str = ""  # of the weights file
 
+    @property
+    def measured(self) -> bool:
+        """Whether its probabilities are calibrated and its errors known."""
+        return self.temperature is not None and "test" in self.metrics
+
     @classmethod
     def read(cls, path: Path) -> "Config":
         try:
@@ -78,6 +83,7 @@ class Checkpoint:
     config: Config
     name: str
     note: str = ""
+    second: "Checkpoint | None" = None  # another model, to be heard beside it
 
 
 def save_checkpoint(folder: Path, model: torch.nn.Module, config: Config, dtype: torch.dtype = torch.float16) -> None:

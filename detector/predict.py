@@ -1,6 +1,7 @@
 """Images -> verdicts: the one way through the house."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from detector.checkpoint import Checkpoint
 from detector.explain import explain
 from detector.fast_cpu import Engine, bf16_is_faster
 from detector.images import open_image
+from detector.nothing import nothing_to_judge
 from detector.threads import over_cores
 from detector.transforms import eval_transforms
 from detector.verdict import Verdict
@@ -19,6 +21,16 @@ from detector.verdict import Verdict
 BATCH_SIZE = 8  # images in one forward pass; more gain nothing on a CPU and cost memory
 DRAFT = 4  # times the input: a JPEG that stays as large may be decoded smaller; twice moves some answers by over 0.01
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One image on its way to the network."""
+
+    x: Tensor | None  # (3, S, S); None if there is nothing to judge
+    second: Tensor | None  # the same for the second opinion's network, if there is one
+    abstained: str  # why there is nothing to judge, or ""
+    image: Image.Image | None  # the picture, small, if it was asked for
 
 
 class Detector:
@@ -39,11 +51,21 @@ class Detector:
         self.config = checkpoint.config
         self.name = checkpoint.name
         self.note = checkpoint.note  # why this model answers, where that needs saying
+        self.second = Detector(checkpoint.second, precision) if checkpoint.second else None
         self.transform = eval_transforms(self.config.input_size, self.config.mean, self.config.std)
 
-    def open(self, image: str | Path | bytes | Image.Image) -> Image.Image:
-        """`images.open_image`, at no more than the size that this model needs. Raises ImageError."""
-        return open_image(image, enough=DRAFT * self.config.input_size)
+    def prepare(self, image: str | Path | bytes | Image.Image, longest: int | None = None) -> Prepared:
+        """An image ready for the network; with `longest` the picture too, no side longer than that many pixels.
+
+        Nothing larger is kept: a large photograph does not stay in memory. Raises ImageError.
+        """
+        picture = open_image(image, enough=DRAFT * self.config.input_size)
+        abstained = nothing_to_judge(picture)
+        x = None if abstained else self.transform(picture)
+        second = self.second.transform(picture) if self.second and not abstained else None
+        if longest:
+            picture.thumbnail((longest, longest), Image.HAMMING)
+        return Prepared(x, second, abstained, picture if longest else None)
 
     def predict(self, images: Sequence[str | Path | bytes | Image.Image]) -> list[Verdict]:
         """One forward pass for every BATCH_SIZE images; probabilities and the six maps of each come from it.
@@ -57,13 +79,23 @@ class Detector:
         return list(over_cores(self._predict, images, BATCH_SIZE))
 
     def _predict(self, images: Sequence[str | Path | bytes | Image.Image]) -> list[Verdict]:
-        # Decoded one after the other: a batch of large photographs need never be in memory together.
-        return self.classify([self.transform(self.open(image)) for image in images])
+        return self.classify([self.prepare(image) for image in images])
 
-    def classify(self, x: Sequence[Tensor]) -> list[Verdict]:
-        """The same for images that went through `transform`: N x (3, S, S)."""
-        batches = (x[start : start + BATCH_SIZE] for start in range(0, len(x), BATCH_SIZE))
-        return [verdict for batch in batches for verdict in self._classify(batch)]
+    def classify(self, images: Sequence[Prepared]) -> list[Verdict]:
+        """The same for images that went through `prepare`."""
+        judged = [image for image in images if not image.abstained]
+        verdicts = self._in_batches([image.x for image in judged])
+        if self.second:
+            seconds = self.second._in_batches([image.second for image in judged])
+            verdicts = (replace(v, second=w) for v, w in zip(verdicts, seconds, strict=True))
+        return [
+            Verdict({}, (), None, self.name, abstained=image.abstained) if image.abstained else next(verdicts)
+            for image in images
+        ]
+
+    def _in_batches(self, x: Sequence[Tensor]) -> Iterator[Verdict]:
+        for start in range(0, len(x), BATCH_SIZE):
+            yield from self._classify(x[start : start + BATCH_SIZE])
 
     @torch.inference_mode()
     def _classify(self, x: Sequence[Tensor]) -> list[Verdict]:
@@ -72,6 +104,6 @@ class Detector:
         probs = torch.softmax(logits / (self.config.temperature or 1.0), 1)
         maps = explain(features, self.model.classifier)
         return [
-            Verdict(dict(zip(CLASSES, p, strict=True)), tuple(z), m, self.name)
+            Verdict(dict(zip(CLASSES, p, strict=True)), tuple(z), m, self.name, self.config.measured)
             for p, z, m in zip(probs.tolist(), logits.tolist(), maps, strict=True)
         ]

@@ -9,9 +9,8 @@ from threading import Lock
 
 import torch
 from PIL import Image
-from torch import Tensor
 
-from detector.predict import BATCH_SIZE, Detector
+from detector.predict import BATCH_SIZE, Detector, Prepared
 from detector.threads import keep_to_one_core
 from detector.verdict import Verdict
 
@@ -74,24 +73,21 @@ class Service:
             self._idle += 1
 
     def _answer(self, batch: list[_Request]) -> None:
-        opened: list[tuple[_Request, Tensor, Image.Image | None]] = []
+        opened: list[tuple[_Request, Prepared]] = []
         for request in batch:
             try:
-                image = self.detector.open(request.source)
-                x = self.detector.transform(image)
-                if request.longest:
-                    image.thumbnail((request.longest, request.longest), Image.HAMMING)
+                prepared = self.detector.prepare(request.source, request.longest)
             except Exception as error:  # noqa: BLE001 - raised to the one whose image it is
                 request.answer.set_exception(error)
             else:
-                opened.append((request, x, image if request.longest else None))
+                opened.append((request, prepared))
         if not opened:  # or another worker took along what this one was called for
             return
         try:
-            verdicts = self.detector.classify([x for _, x, _ in opened])
+            verdicts = self.detector.classify([prepared for _, prepared in opened])
         except Exception as error:  # noqa: BLE001 - raised to everyone whose image it was
-            for request, *_ in opened:
+            for request, _ in opened:
                 request.answer.set_exception(error)
         else:
-            for (request, _, image), verdict in zip(opened, verdicts, strict=True):
-                request.answer.set_result(Answer(verdict, image))
+            for (request, prepared), verdict in zip(opened, verdicts, strict=True):
+                request.answer.set_result(Answer(verdict, prepared.image))

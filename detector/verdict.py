@@ -1,37 +1,38 @@
-"""Probabilities -> bands and words. One place, so that page, command and reports say the same."""
+"""Probabilities -> sides, bands and words. One place, so that page, command, reports and figures say the same."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from detector import CLASSES
 
 if TYPE_CHECKING:
     from detector.explain import Maps
 
 NAMES = {"dalle": "DALL-E", "human": "Human", "other_ai": "Other AI"}  # on the page
-# Lower bound of the calibrated probability of the answer -> what the answer is called.
+SIDES = {"ai": "AI-generated", "human": "human-made"}
+# Lower bound of the calibrated probability of the side that is answered -> what the answer is called.
 BANDS = {"very likely": 0.9, "likely": 0.7, "leans": 0.5}
-NO_ANSWER = "no clear answer"
 
 
-def band(probability: float) -> str:
-    """The word for an answer of this probability."""
-    return next((word for word, bound in BANDS.items() if probability >= bound), NO_ANSWER)
+def side(p_ai: float) -> str:
+    """The answer to the first question, from P(AI) alone: one of SIDES."""
+    return "ai" if p_ai >= 0.5 else "human"
+
+
+def band(p_ai: float) -> str:
+    """The word for how sure that answer is."""
+    return next(word for word, bound in BANDS.items() if max(p_ai, 1 - p_ai) >= bound)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the pixels of one image say, according to one model."""
+    """What the pixels of one image say, according to one model; or, with `abstained`, that they say nothing."""
 
-    probs: dict[str, float]  # class -> probability, after temperature; sums to 1
-    logits: tuple[float, float, float]  # before temperature, in the order of CLASSES
-    maps: "Maps"
+    probs: dict[str, float]  # class -> probability, after temperature; sums to 1. Empty if abstained
+    logits: tuple[float, ...]  # before temperature, in the order of CLASSES
+    maps: "Maps | None"
     model: str  # which model answered
-
-    @property
-    def label(self) -> str:
-        """The likeliest of the three classes."""
-        return max(CLASSES, key=self.probs.__getitem__)
+    measured: bool = True  # whether its probabilities are calibrated and its errors known: only then has it words
+    second: "Verdict | None" = None  # what another model says of the same image
+    abstained: str = ""  # why there is nothing to judge in this image
 
     @property
     def p_ai(self) -> float:
@@ -39,24 +40,59 @@ class Verdict:
         return self.probs["dalle"] + self.probs["other_ai"]
 
     @property
-    def band(self) -> str:
-        """How sure the AI-or-human answer is. Below one half, "human" is the likeliest class and still no answer."""
-        return band(self.probs["human"] if self.label == "human" else self.p_ai)
+    def side(self) -> str:
+        """AI or human, from P(AI) alone: one of SIDES."""
+        return side(self.p_ai)
+
+    @property
+    def label(self) -> str:
+        """The class that is answered: human, or the likelier of the two AI classes."""
+        return "human" if self.side == "human" else max(("dalle", "other_ai"), key=self.probs.__getitem__)
+
+    @property
+    def band(self) -> str | None:
+        """How sure the AI-or-human answer is; None where nobody knows what this model's probabilities are worth."""
+        return band(self.p_ai) if self.measured else None
 
     @property
     def sentence(self) -> str:
         """The answer in one sentence: AI or human first, then, of the two AI classes, the likelier."""
-        if self.band == NO_ANSWER:
-            return f"No clear answer: human-made {self.probs['human']:.0%}, AI-generated {self.p_ai:.0%}."
-        if self.label == "human":
-            return f"{_opening(self.band)} human-made ({self.probs['human']:.0%})."
+        if self.abstained:
+            return f"There is nothing to judge: {self.abstained}."
+        if not self.measured:
+            return f"P(AI-generated) is {self.p_ai:.0%}; nobody has measured how often this model is right."
+        p = self.p_ai if self.side == "ai" else self.probs["human"]
+        opening = "Too close to call, tilts to" if self.band == "leans" else self.band.capitalize()
+        answer = f"{opening} {SIDES[self.side]} ({p:.0%})"
+        if self.side == "human":
+            return f"{answer}."
         share = self.probs[self.label] / self.p_ai
         maker = "DALL-E" if self.label == "dalle" else "an AI other than DALL-E"
-        second = (
-            f"of the two, {maker} is the likelier ({share:.0%})" if band(share) != "leans" else "which AI is unclear"
-        )
-        return f"{_opening(self.band)} AI-generated ({self.p_ai:.0%}); {second}."
+        if share < BANDS["likely"]:
+            return f"{answer}; which AI is unclear."
+        return f"{answer}; of the two, {maker} is the likelier ({share:.0%})."
 
 
-def _opening(word: str) -> str:
-    return "Leans towards" if word == "leans" else word.capitalize()
+def share(answers: dict, truth: str, answered: str, word: str | None = None) -> float:
+    """The share of images of the side `truth` that were answered with a side, in any band or in that of `word`.
+
+    `answers` counts a test's images: true side -> side that is answered -> band (train.report.metrics.figures).
+    """
+    n = sum(sum(bands.values()) for bands in answers[truth].values())
+    found = answers[truth][answered]
+    return (sum(found.values()) if word is None else found[word]) / max(n, 1)
+
+
+def error_rates(verdict: Verdict, answers: dict) -> str:
+    """How often such an answer is wrong, both ways, as natural frequencies in one sentence."""
+    other = "human" if verdict.side == "ai" else "ai"
+    same = _of_100(share(answers, other, verdict.side, verdict.band))
+    missed = _of_100(share(answers, verdict.side, other))
+    return (
+        f"Of 100 {SIDES[other]} test pictures {same} get this answer, and of 100 {SIDES[verdict.side]} ones {missed} "
+        f"are called {SIDES[other]}."
+    )
+
+
+def _of_100(rate: float) -> str:
+    return f"about {rate * 100:.0f}" if rate >= 0.005 else "fewer than 1"

@@ -13,7 +13,7 @@ import detector
 from detector import CLASSES
 from detector.explain import VIEW_SIDE, Maps, overlay
 from detector.output.as_json import to_json
-from detector.verdict import BANDS, NAMES, Verdict
+from detector.verdict import NAMES, Verdict, error_rates
 from ui.gallery import Example
 from ui.upload import ImageFile
 
@@ -77,6 +77,11 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
             sentence = f'<div class="answer"><p class="error" role="alert">{html.escape(str(error))}</p></div>'
             return {answer: sentence, reasons: gr.Column(visible=False), seen: None}
         verdict = found.verdict
+        if verdict.abstained:
+            sentence = (
+                f'<div class="answer" role="status"><p class="sentence">{html.escape(verdict.sentence)}</p></div>'
+            )
+            return {answer: sentence, reasons: gr.Column(visible=False), seen: None}
         kept = (verdict.maps, _to_jpeg(found.image))
         view_update, legend_update = redraw(kept, verdict.label, kind, opacity)
         return {
@@ -147,19 +152,10 @@ def answer_html(verdict: Verdict, config: "Config") -> str:
 
 def caution(verdict: Verdict, config: "Config") -> str:
     """How far this answer can be trusted, from what was measured for this model, in one sentence."""
-    test = config.metrics.get("test", {}).get("degraded")
-    if not test:
+    if not verdict.measured:
         return "How often this model is wrong was not measured here; take its answer as a hint, not as proof."
-    if verdict.label != "human" and verdict.band in BANDS:
-        rate = test["ai_vs_human"]["fpr_at_band"][verdict.band.replace(" ", "_")]
-        return (
-            f"Of {sum(test['confusion'][CLASSES.index('human')])} human-made test images, passed through the web, "
-            f"{rate:.1%} got an answer at least this strong by mistake; it is a hint, not proof."
-        )
-    return (
-        f"This model was right about {test['accuracy']:.0%} of {test['n']} test images, passed through the web; "
-        "it is a hint, not proof."
-    )
+    test = config.metrics["test"]["degraded"]  # as pictures are that went round the web
+    return f"{error_rates(verdict, test['ai_vs_human']['answers'])} It is a hint, not proof."
 
 
 def model_html(future: Future) -> str:

@@ -2,7 +2,7 @@
 
 from detector import CLASSES
 
-CSV_FIELDS = ("file", "label", *(f"p_{name}" for name in CLASSES), "p_ai", "band", "model", "error")
+CSV_FIELDS = ("file", "label", *(f"p_{name}" for name in CLASSES), "p_ai", "band", "model", "abstained", "error")
 
 
 def to_row(result: dict) -> dict:

@@ -4,11 +4,20 @@ from detector.verdict import Verdict
 
 
 def to_json(verdict: Verdict) -> dict:
-    """What the command prints and the API returns; probabilities to four digits."""
-    return {
+    """What the command prints and the API returns; probabilities to four digits.
+
+    {"abstained": reason, "model"} where there is nothing to judge; `band` is None for a model that nobody measured.
+    """
+    if verdict.abstained:
+        return {"abstained": verdict.abstained, "model": verdict.model}
+    found = {
         "label": verdict.label,
         "probs": {name: round(p, 4) for name, p in verdict.probs.items()},
         "p_ai": round(verdict.p_ai, 4),
         "band": verdict.band,
         "model": verdict.model,
     }
+    if verdict.second:
+        keys = ("label", "probs", "p_ai", "model")
+        found["second"] = {key: value for key, value in to_json(verdict.second).items() if key in keys}
+    return found

@@ -10,10 +10,11 @@ from detector import CLASSES
 from detector.checkpoint import Config
 from detector.hub import load_checkpoint
 from detector.transforms import VARIANTS, eval_transforms
+from detector.verdict import share
 from train.data.folders import Sample
 from train.data.prepare import read_folder, unreadable_words
 from train.fitting.steps import Precision, predict_logits, targets_of
-from train.report.metrics import HUMAN, figures
+from train.report.metrics import HUMAN, answered, figures
 
 
 def variant_logits(
@@ -32,15 +33,15 @@ def evaluation(logits: dict[str, Tensor], samples: Sequence[Sample], temperature
     """What `figures` says of the clean images; of each variant; and of the clean images by source and generator."""
     targets = targets_of(samples)
     variants = {name: figures(z, targets, temperature) for name, z in logits.items()}
-    probs = torch.softmax(logits["clean"].double() / temperature, 1)
+    answers = answered(torch.softmax(logits["clean"].double() / temperature, 1))
     return variants["clean"] | {
         "variants": variants,
-        "by_source": _by([sample.source for sample in samples], probs, targets),
-        "by_generator": _by([sample.generator for sample in samples], probs, targets),
+        "by_source": _by([sample.source for sample in samples], answers, targets),
+        "by_generator": _by([sample.generator for sample in samples], answers, targets),
     }
 
 
-def _by(keys: Sequence[str], probs: Tensor, targets: Tensor) -> dict[str, dict]:
+def _by(keys: Sequence[str], answers: Tensor, targets: Tensor) -> dict[str, dict]:
     """For each key: how many images, of which classes, the share that is named rightly, and that is called AI."""
     found = {}
     for key in sorted({key for key in keys if key}):
@@ -49,8 +50,8 @@ def _by(keys: Sequence[str], probs: Tensor, targets: Tensor) -> dict[str, dict]:
         found[key] = {
             "n": len(own),
             "classes": [name for i, name in enumerate(CLASSES) if (own == i).any()],
-            "accuracy": round((probs[mine].argmax(1) == own).double().mean().item(), 4),
-            "called_ai": round((probs[mine, HUMAN] <= 0.5).double().mean().item(), 4),
+            "accuracy": round((answers[mine] == own).double().mean().item(), 4),
+            "called_ai": round((answers[mine] != HUMAN).double().mean().item(), 4),
         }
     return found
 
@@ -70,12 +71,16 @@ def evaluate(model: str, data: str) -> dict:
 def table(found: dict) -> str:
     """The evaluation for the terminal."""
     rows = [f"{found['model']} on {found['n']} images of {found['data']}", ""]
-    rows.append(f"{'images as':10}{'balanced accuracy':>19}{'AUROC':>8}{'human called very likely AI':>30}{'ECE':>8}")
+    heads = ("balanced accuracy", "AUROC", "human called very likely AI", "ECE", "AI/human ECE")
+    widths = [len(head) + 2 for head in heads]
+    rows.append(f"{'images as':10}" + "".join(f"{head:>{w}}" for head, w in zip(heads, widths, strict=True)))
+    any_human = sum(found["confusion"][HUMAN]) > 0
     for name, v in found["variants"].items():
         ai = v["ai_vs_human"]
-        cells = (v["balanced_accuracy"], ai["auroc"], ai["fpr_at_band"]["very_likely"], v["ece"])
-        widths = zip(cells, (19, 8, 30, 8), strict=True)
-        rows.append(f"{name:10}" + "".join(f"{'-' if c is None else format(c, '.3f'):>{w}}" for c, w in widths))
+        wrong = share(ai["answers"], "human", "ai", "very likely") if any_human else None
+        cells = (v["balanced_accuracy"], ai["auroc"], wrong, v["ece"], ai["ece"])
+        texts = ["-" if cell is None else f"{cell:.3f}" for cell in cells]
+        rows.append(f"{name:10}" + "".join(f"{text:>{w}}" for text, w in zip(texts, widths, strict=True)))
     rows += ["", "truth \\ answer" + "".join(f"{name:>10}" for name in CLASSES) + "    recall"]
     for name, counts in zip(CLASSES, found["confusion"], strict=True):
         recall = found["recall"][name]

@@ -5,26 +5,27 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from torch import Tensor
 
 from detector import CLASSES
-from detector.verdict import BANDS
+from detector.verdict import BANDS, SIDES, band, side
 
 HUMAN = CLASSES.index("human")
+AI = [i for i in range(len(CLASSES)) if i != HUMAN]
 
 
 def figures(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> dict:
     """The figures of one split: logits (N, 3), targets (N,). Rates are in [0, 1]; confusion rows are the truth.
 
-    What needs a class that has no image is None; balanced accuracy is over the classes that have some.
-    `fpr_at_band`: the share of human-made images with P(AI) at or above the band's bound.
+    What is counted is what `Verdict` answers: the side from P(AI) alone, then which AI. What needs a class that has no
+    image is None; balanced accuracy is over the classes that have some. `answers` counts images: true side -> side
+    that is answered -> band.
     """
     probs = torch.softmax(logits.double() / temperature, 1)
-    predicted = probs.argmax(1)
+    p_ai, predicted = probs[:, AI].sum(1), answered(probs)
     confusion = confusion_matrix(targets, predicted, labels=range(len(CLASSES)))
     recalls = [row[i] / row.sum() if row.sum() else None for i, row in enumerate(confusion)]
-    is_ai, p_ai = targets != HUMAN, 1 - probs[:, HUMAN]
-    called_ai = p_ai >= 0.5
+    is_ai, called_ai = targets != HUMAN, predicted != HUMAN
     halves = [
-        (called_ai[side] == answer).double().mean() if side.any() else None
-        for side, answer in ((is_ai, True), (~is_ai, False))
+        (called_ai[mine] == answer).double().mean() if mine.any() else None
+        for mine, answer in ((is_ai, True), (~is_ai, False))
     ]
     return {
         "n": len(targets),
@@ -35,13 +36,24 @@ def figures(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> dict:
         "ai_vs_human": {
             "balanced_accuracy": _mean(halves),
             "auroc": _rate(roc_auc_score(is_ai, p_ai)) if 0 < is_ai.sum() < len(is_ai) else None,
-            "fpr_at_band": {
-                word.replace(" ", "_"): _rate((p_ai[~is_ai] >= bound).double().mean()) if (~is_ai).any() else None
-                for word, bound in reversed(BANDS.items())
-            },
+            "ece": _rate(expected_calibration_error(torch.stack([1 - p_ai, p_ai], 1), is_ai.long())),
+            "answers": {"human": _answers(p_ai[~is_ai]), "ai": _answers(p_ai[is_ai])},
         },
         "ece": _rate(expected_calibration_error(probs, targets)),
     }
+
+
+def answered(probs: Tensor) -> Tensor:
+    """The class that `Verdict.label` names, for probabilities (N, 3): an index (N,)."""
+    return torch.where(probs[:, AI].sum(1) >= 0.5, torch.tensor(AI)[probs[:, AI].argmax(1)], HUMAN)
+
+
+def _answers(p_ai: Tensor) -> dict[str, dict[str, int]]:
+    """Side -> band -> how many of the probabilities get that answer."""
+    found = {name: dict.fromkeys(BANDS, 0) for name in SIDES}
+    for p in p_ai.tolist():
+        found[side(p)][band(p)] += 1
+    return found
 
 
 def reliability_bins(probs: Tensor, targets: Tensor, bins: int = 15) -> list[tuple[float, float, int]]:
