@@ -97,13 +97,9 @@ def figures_table(metrics: dict) -> str:
     for split, variants in metrics.items():
         for variant, found in variants.items():
             ai = found["ai_vs_human"]
-            alarms, misses = (
-                share(ai["answers"], *sides, "very likely") for sides in (("human", "ai"), ("ai", "human"))
-            )
-            rows.append(
-                (split, variant, f"{found['balanced_accuracy']:.3f}", f"{ai['auroc']:.3f}", f"{alarms:.1%}")
-                + (f"{misses:.1%}", f"{found['ece']:.3f}", f"{ai['ece']:.3f}")
-            )
+            alarms, misses = (share(ai["answers"], *way, "very likely") for way in (("human", "ai"), ("ai", "human")))
+            scores = [f"{score:.3f}" for score in (found["balanced_accuracy"], ai["auroc"], found["ece"], ai["ece"])]
+            rows.append([split, variant, *scores[:2], f"{alarms:.1%}", f"{misses:.1%}", *scores[2:]])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
