@@ -15,7 +15,8 @@ from detector.explain import Maps
 from detector.output.as_csv import CSV_FIELDS, to_row
 from detector.output.as_json import to_json
 from detector.transforms import MEAN, STD
-from detector.verdict import Verdict, band
+from detector.verdict import BANDS, Verdict, band, error_rates, side
+from train.report.metrics import answered
 
 
 def test_probabilities_equal_torchvision(bundled, pictures):
@@ -42,11 +43,10 @@ def test_predict_takes_a_list(bundled):
         bundled.predict("picture.jpg")
 
 
-def verdict(dalle: float, human: float, other_ai: float) -> Verdict:
+def verdict(dalle: float, human: float, other_ai: float, **more) -> Verdict:
     zeros = np.zeros((3, 7, 7), np.float32)
-    return Verdict(
-        dict(zip(CLASSES, (dalle, human, other_ai), strict=True)), (0.0, 0.0, 0.0), Maps(zeros, zeros), "test"
-    )
+    probs = dict(zip(CLASSES, (dalle, human, other_ai), strict=True))
+    return Verdict(probs, (0.0, 0.0, 0.0), Maps(zeros, zeros), "test", **more)
 
 
 WORDS = [  # dalle, human, other_ai -> label, band, sentence
@@ -56,8 +56,10 @@ WORDS = [  # dalle, human, other_ai -> label, band, sentence
      "likelier (75%)."),
     (0.36, 0.30, 0.34, "dalle", "likely", "Likely AI-generated (70%); which AI is unclear."),
     (0.02, 0.95, 0.03, "human", "very likely", "Very likely human-made (95%)."),
-    (0.20, 0.60, 0.20, "human", "leans", "Leans towards human-made (60%)."),
-    (0.30, 0.45, 0.25, "human", "no clear answer", "No clear answer: human-made 45%, AI-generated 55%."),
+    (0.20, 0.60, 0.20, "human", "leans", "Too close to call, tilts to human-made (60%)."),
+    # Human is the likeliest of the three, and AI the likelier of the two.
+    (0.30, 0.45, 0.25, "dalle", "leans", "Too close to call, tilts to AI-generated (55%); which AI is unclear."),
+    (0.33, 0.34, 0.33, "dalle", "leans", "Too close to call, tilts to AI-generated (66%); which AI is unclear."),
 ]  # fmt: skip
 
 
@@ -65,12 +67,56 @@ WORDS = [  # dalle, human, other_ai -> label, band, sentence
 def test_words(dalle, human, other_ai, label, word, sentence):
     found = verdict(dalle, human, other_ai)
     assert (found.label, found.band, found.sentence) == (label, word, sentence)
+    assert found.side == ("human" if label == "human" else "ai")
 
 
 def test_bands_hold_their_lower_bounds():
-    assert [band(p) for p in (0.4999, 0.5, 0.6999, 0.7, 0.8999, 0.9, 1.0)] == [
-        "no clear answer", "leans", "leans", "likely", "likely", "very likely", "very likely",
+    assert [(side(p), band(p)) for p in (0.0, 0.1, 0.11, 0.3, 0.31, 0.49, 0.5, 0.69, 0.7, 0.89, 0.9, 1.0)] == [
+        ("human", "very likely"), ("human", "very likely"), ("human", "likely"), ("human", "likely"),
+        ("human", "leans"), ("human", "leans"), ("ai", "leans"), ("ai", "leans"),
+        ("ai", "likely"), ("ai", "likely"), ("ai", "very likely"), ("ai", "very likely"),
     ]  # fmt: skip
+
+
+def test_words_and_figures_name_the_same_class():
+    """What is counted in a report is what the page says, for any probabilities."""
+    probs = torch.distributions.Dirichlet(torch.ones(3, dtype=torch.float64)).sample((500,))
+    probs[0] = torch.tensor([0.25, 0.5, 0.25])  # exactly between the sides
+    said = [verdict(*p).label for p in probs.tolist()]
+    assert [CLASSES[i] for i in answered(probs)] == said
+    assert len(set(said)) == 3
+
+
+def test_a_model_that_nobody_measured_gets_no_words():
+    found = verdict(0.9, 0.05, 0.05, measured=False)
+    assert found.band is None
+    assert "measured" in found.sentence
+    assert not any(word in found.sentence.lower() for word in BANDS)
+    assert to_json(found)["band"] is None
+
+
+def test_nothing_to_judge_has_no_figures():
+    found = Verdict({}, (), None, "test", abstained="it is one plain colour")
+    assert found.sentence == "There is nothing to judge: it is one plain colour."
+    assert to_json(found) == {"abstained": "it is one plain colour", "model": "test"}
+
+
+def test_error_rates_both_ways():
+    """Of 200 human-made images 10 were called AI, 4 of them "very likely"; of 50 AI-made ones 20 were called human."""
+    answers = {
+        "human": {"ai": {"very likely": 4, "likely": 1, "leans": 5}, "human": {"very likely": 180, "likely": 10,
+                                                                              "leans": 0}},
+        "ai": {"ai": {"very likely": 20, "likely": 5, "leans": 5}, "human": {"very likely": 0, "likely": 10,
+                                                                             "leans": 10}},
+    }  # fmt: skip
+    assert error_rates(verdict(0.9, 0.05, 0.05), answers) == (
+        "Of 100 human-made test pictures about 2 get this answer, and of 100 AI-generated ones about 40 are called "
+        "human-made."
+    )
+    assert error_rates(verdict(0.02, 0.95, 0.03), answers) == (
+        "Of 100 AI-generated test pictures fewer than 1 get this answer, and of 100 human-made ones about 5 are called "
+        "AI-generated."
+    )
 
 
 def test_json_and_row():
