@@ -3,12 +3,16 @@
 import argparse
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+if __name__ == "__main__":  # Ctrl+C ends this quietly while gradio is still being imported; later see `main`
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 
 try:  # a ZeroGPU Space starts only if a function asks for a GPU; it has to be imported before torch
@@ -28,8 +32,9 @@ from starlette.middleware import Middleware
 import detector
 from detector.threads import in_background
 from ui import check, gallery
+from ui.folder import UploadFolder
 from ui.theme import CSS, THEME
-from ui.upload import NoForeignFiles
+from ui.upload import Blocks, Uploads, keep_in
 
 if TYPE_CHECKING:
     from detector.serving import Service
@@ -38,15 +43,16 @@ TITLE = "DALL-E, human, or another AI?"
 INTRO = f"""# {TITLE}
 Drop in an image. You get probabilities, where in the image they came from, and how far they can be trusted. The image
 stays on the machine that runs this page and is deleted within minutes."""
-MAX_UPLOAD = "64mb"  # above detector.images.MAX_BYTES, so that its sentence is the one people read
+MAX_UPLOAD = "80mb"  # above detector.images.MAX_FILE, so that its sentence is the one people read
 MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
-DELETE_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
+SWEEP_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
+FIRST_PORT = 7860
 MAX_VISITORS = 256  # whose last answer is kept at a time, about 0.2 MB each
 
 
 def build_demo(model: Future, examples: Future) -> gr.Blocks:
     """The page for futures of a Service and of a list of `ui.gallery.Example`: it is up before they are there."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(DELETE_EVERY, check.KEEP_SECONDS)) as demo:
+    with Blocks(title=TITLE, analytics_enabled=False) as demo:
         gr.Markdown(INTRO, elem_id="title")
         check.draw(demo, model, examples)
     return demo.queue(max_size=MAX_WAITING, api_open=False)
@@ -80,37 +86,70 @@ def main(arguments: list[str] | None = None) -> None:
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="fp32: the same digits anywhere"
     )
     parser.add_argument("--examples", type=Path, metavar="DIR", help="gallery of any folder of class folders")
-    parser.add_argument("--host", default=None, help="address to listen on (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, default=None, help="(default: the first free one from 7860)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, help="0: any free one (default: the first free one from 7860)")
     parser.add_argument("--share", action="store_true", help="a public address through Gradio's relay")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    if options.port:
-        try:
-            socket.create_server((options.host or "127.0.0.1", options.port)).close()
-        except (OSError, OverflowError) as error:
-            parser.error(f"port {options.port} cannot be used ({error}); give another --port.")
+    host = options.host.strip("[]")
+    stop = threading.Event()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Ctrl+C; `docker stop`, systemd; a terminal that closes
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), lambda *_: stop.set())
     try:
+        port = free_port(host, options.port)
         found = gallery.folder_examples(options.examples) if options.examples else None
-    except ValueError as error:
+        with UploadFolder() as folder:
+            keep_in(folder.path)
+            model = in_background(service, options.model, options.precision)
+            model.add_done_callback(log_failure)
+            examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
+            serve(build_demo(model, examples), host, port, options.share)
+            while not stop.wait(SWEEP_EVERY):
+                folder.sweep(check.KEEP_SECONDS)
+    except (OSError, ValueError) as error:
         parser.error(str(error))
-    model = in_background(service, options.model, options.precision)
-    model.add_done_callback(log_failure)
-    examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
-    build_demo(model, examples).launch(
-        server_name=options.host,
-        server_port=options.port,
-        share=options.share,
+
+
+def free_port(host: str, port: int | None) -> int:
+    """`port` if it can be listened on, any free one for 0, the first free one from 7860 for None. Raises OSError."""
+    for number in range(FIRST_PORT, FIRST_PORT + 100) if port is None else [port]:
+        try:
+            family = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0][0]
+            with socket.create_server((host, number), family=family) as listener:
+                return listener.getsockname()[1]
+        except (OSError, OverflowError, UnicodeError) as error:
+            problem = error
+            if isinstance(error, socket.gaierror):  # no other port will help
+                break
+    raise OSError(f"{host}, port {number} cannot be used ({problem}); give another --host or --port.") from problem
+
+
+def serve(demo: gr.Blocks, host: str, port: int, share: bool) -> None:
+    """The page is up when this returns."""
+    demo.launch(
+        server_name=f"[{host}]" if ":" in host else host,
+        server_port=port,
+        share=share,
         theme=THEME,
         css=CSS,
         max_file_size=MAX_UPLOAD,
         ssr_mode=False,
+        pwa=False,
         run_history=False,
         footer_links=["api"],
         state_session_capacity=MAX_VISITORS,
-        app_kwargs={"middleware": [Middleware(NoForeignFiles)]},
+        app_kwargs={"middleware": [Middleware(Uploads)]},
+        prevent_thread_lock=True,
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)  # the interpreter's own end aborts if the model's thread is still importing torch

@@ -3,6 +3,7 @@
 import html
 import io
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gradio as gr
@@ -14,7 +15,8 @@ from detector import CLASSES
 from detector.explain import VIEW_SIDE, Maps, overlay
 from detector.output.as_json import to_json
 from detector.verdict import NAMES, Verdict, error_rates
-from ui.gallery import Example
+from ui.folder import THUMBNAILS
+from ui.gallery import Example, thumbnail_files
 from ui.upload import ImageFile
 
 if TYPE_CHECKING:
@@ -136,7 +138,14 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     gr.Button(visible=False).click(predict, api_image, api_answer, api_name="predict", **MODEL_QUEUE)
 
     demo.load(lambda: model_html(model), None, model_line, show_progress="hidden", concurrency_limit=None, **hidden)
-    demo.load(lambda: _captioned(gallery), None, examples, show_progress="hidden", concurrency_limit=None, **hidden)
+    demo.load(
+        lambda: _captioned(gallery, examples.GRADIO_CACHE),
+        None,
+        examples,
+        show_progress="hidden",
+        concurrency_limit=None,
+        **hidden,
+    )
 
 
 def answer_html(verdict: Verdict, config: "Config") -> str:
@@ -177,9 +186,10 @@ def model_html(future: Future) -> str:
     return f"<p>{' '.join(filter(None, lines))}</p>"
 
 
-def _captioned(gallery: Future) -> list[tuple[str, str]]:
+def _captioned(gallery: Future, folder: str) -> list[tuple[str, str]]:
     found: list[Example] = gallery.result()
-    return [(str(example.thumbnail), example.caption) for example in found]
+    paths = thumbnail_files(found, Path(folder) / THUMBNAILS)
+    return [(str(path), example.caption) for path, example in zip(paths, found, strict=True)]
 
 
 def _to_jpeg(picture: Image.Image) -> bytes:

@@ -1,10 +1,8 @@
 """Images to try: our own, the published model's samples, or any folder of class folders."""
 
-import atexit
+import io
 import logging
 import re
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +24,7 @@ class Example:
     path: Path
     label: str  # one of CLASSES
     title: str
-    thumbnail: Path | None = None
+    thumbnail: bytes = b""  # a small JPEG
 
     @property
     def caption(self) -> str:
@@ -72,15 +70,25 @@ def with_thumbnails(examples: list[Example]) -> list[Example]:
     """
     from detector.images import ImageError, open_image
 
-    folder, found = Path(tempfile.mkdtemp(prefix="thumbnails-")), []
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    for i, example in enumerate(examples):
+    found = []
+    for example in examples:
         try:
-            image = open_image(example.path)
+            image = open_image(example.path, enough=THUMBNAIL_SIDE)
         except ImageError as error:
             log.warning("Left out of the gallery: %s", error)
             continue
         image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
-        image.save(folder / f"{i}.jpg", quality=85)
-        found.append(replace(example, thumbnail=folder / f"{i}.jpg"))
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=85)
+        found.append(replace(example, thumbnail=buffer.getvalue()))
     return found
+
+
+def thumbnail_files(examples: list[Example], folder: Path) -> list[Path]:
+    """The thumbnails as files in `folder`; those that a cleaned temporary folder lost are written again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{i}.jpg" for i in range(len(examples))]
+    for path, example in zip(paths, examples, strict=True):
+        if not path.exists():
+            path.write_bytes(example.thumbnail)
+    return paths

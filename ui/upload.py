@@ -1,12 +1,41 @@
-"""What comes in from a browser: the untouched file, and nothing from elsewhere."""
+"""What comes in from a browser or over the API: the untouched file, and nothing from elsewhere."""
 
+import errno
+import logging
+import os
 import re
 from pathlib import Path
 
 import gradio as gr
+from gradio import route_utils, routes, screen_recording_utils
 from gradio.data_classes import ImageData
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
+
+log = logging.getLogger(__name__)
+
+HOW_TO_SEND = (
+    "Send an uploaded file: handle_file('picture.jpg') with gradio_client; or POST the file to /gradio_api/upload and "
+    "send {'path': the path that it answers, 'meta': {'_type': 'gradio.FileData'}}."
+)
+FULL = "There is no room left for uploads on the server; try again in some minutes, or a smaller image."
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def keep_in(folder: Path) -> None:
+    """Let Gradio put all that comes in, and all that it makes of it, into `folder`; before a gr.Blocks is made."""
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    for module in (routes, route_utils, screen_recording_utils):
+        module.DEFAULT_TEMP_DIR = str(folder)  # read from the environment when Gradio was imported
+
+
+def uploaded(path: str | None, folder: str) -> str:
+    """`path` if it lies in the upload folder. Raises gr.Error."""
+    found = Path(path or "").resolve()
+    if not found.is_relative_to(Path(folder).resolve()) or not found.is_file():
+        raise gr.Error(HOW_TO_SEND, print_exception=False)
+    return str(found)
 
 
 class ImageFile(gr.Image):
@@ -19,21 +48,52 @@ class ImageFile(gr.Image):
     is_template = True  # for the browser it is the gr.Image that it knows
 
     def preprocess(self, payload: ImageData | None) -> str | None:
-        if payload is None:
-            return None
-        path = Path(payload.path or "").resolve()
-        if not path.is_relative_to(Path(self.GRADIO_CACHE).resolve()):
-            raise gr.Error("Only an uploaded file can be classified; upload the image first.", print_exception=False)
-        return str(path)
+        return None if payload is None else uploaded(payload.path, self.GRADIO_CACHE)
 
     async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
         if str(url_or_file_path).startswith(("http:", "https:")):
-            raise gr.Error("Addresses are not fetched; save the image and upload the file.", print_exception=False)
+            raise gr.Error(f"Addresses are not fetched. {HOW_TO_SEND}", print_exception=False)
         return await super().async_move_resource_to_block_cache(url_or_file_path)
 
 
-class NoForeignFiles:
-    """ASGI middleware: Gradio's /file= route would fetch any public address for a visitor. Here it does not."""
+class Blocks(gr.Blocks):
+    """gr.Blocks that answers a call with wrong arguments in one sentence, and asks no other host on a Space."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.space_id = None  # with it the browser draws the Hub's header, which asks two hosts for fonts and counts
+
+    async def preprocess_data(self, *arguments, **options) -> list:
+        try:
+            return await super().preprocess_data(*arguments, **options)
+        except gr.Error:
+            raise
+        except Exception as error:  # a path elsewhere, text, a list, too few: each raises something of its own
+            log.info("A call was refused: %r", error)
+            raise gr.Error(HOW_TO_SEND, print_exception=False) from error
+
+
+class _Parser(route_utils.GradioMultiPartParser):
+    """Gradio's reader of uploads, which leaves no part of one behind that breaks off."""
+
+    async def parse(self):
+        try:
+            return await super().parse()
+        except BaseException:
+            for file in self._files_to_close_on_error:
+                file.close()
+                Path(file.name).unlink(missing_ok=True)
+            raise
+
+
+route_utils.GradioMultiPartParser = _Parser  # Gradio has no setting for it; its version is pinned
+
+
+class Uploads:
+    """ASGI middleware: a full disk and a client that hangs up are no tracebacks, and no address is fetched.
+
+    Gradio's /file= route would fetch any public address for a visitor.
+    """
 
     def __init__(self, app: ASGIApp):
         self.app = app
@@ -41,5 +101,13 @@ class NoForeignFiles:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and re.search("/file[=/]+https?:", scope["path"], re.IGNORECASE):
             await PlainTextResponse("Addresses are not fetched.", 404)(scope, receive, send)
-        else:
+            return
+        try:
             await self.app(scope, receive, send)
+        except ClientDisconnect:
+            log.info("An upload broke off.")
+        except OSError as error:
+            if error.errno not in _NO_SPACE:
+                raise
+            log.warning("%s (%s)", FULL, error)
+            await PlainTextResponse(FULL, 507)(scope, receive, send)
