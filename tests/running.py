@@ -19,29 +19,35 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+def start_app(folder: Path, *arguments: str, hub: str = NO_HUB, **environment: str) -> subprocess.Popen:
+    """`python app.py`, from a foreign folder; its log is in folder/log.txt, its uploads below folder/up."""
+    settings = {"HF_ENDPOINT": hub, "HF_HOME": str(folder / "hub"), "GRADIO_TEMP_DIR": str(folder / "up")}
+    with (folder / "log.txt").open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "app.py"), *arguments],
+            stdout=output, stderr=output, env=os.environ | settings | environment, cwd=folder,
+        )  # fmt: skip
+
+
+def wait_until_up(app: subprocess.Popen, address: str, log: Path) -> None:
+    while True:
+        assert app.poll() is None, log.read_text()
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.05)
+
+
 @contextmanager
 def running_app(folder: Path, hub: str, *arguments: str):
-    """The address of `python app.py`, in a process of its own, from a foreign folder; its log is in folder/log.txt."""
+    """The address of `python app.py`, from when it is up."""
     port = free_port()
-    environment = {
-        **os.environ,
-        "HF_ENDPOINT": hub,
-        "HF_HOME": str(folder / "hub"),
-        "GRADIO_TEMP_DIR": str(folder / "up"),
-    }
-    command = [sys.executable, str(ROOT / "app.py"), "--port", str(port), *arguments]
-    with (folder / "log.txt").open("w") as output:
-        app = subprocess.Popen(command, stdout=output, stderr=output, env=environment, cwd=folder)
-        try:
-            address = f"http://127.0.0.1:{port}"
-            for _ in range(600):
-                assert app.poll() is None, (folder / "log.txt").read_text()
-                try:
-                    urllib.request.urlopen(address, timeout=5).close()
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            yield address
-        finally:
-            app.terminate()
-            app.wait()
+    app = start_app(folder, "--port", str(port), *arguments, hub=hub)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until_up(app, address, folder / "log.txt")
+        yield address
+    finally:
+        app.terminate()
+        app.wait()
