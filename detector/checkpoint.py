@@ -6,6 +6,7 @@ state dict; it is read as data only, never as code.
 
 import hashlib
 import json
+import logging
 import os
 import pickle
 from dataclasses import asdict, dataclass, field, fields
@@ -18,6 +19,8 @@ from torch import Tensor
 from detector import CLASSES
 from detector.model import DenseNet121
 from detector.transforms import MEAN, STD, VARIANTS
+
+log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).parent / "weights"
 WEIGHTS_FILE, CONFIG_FILE = "model.safetensors", "config.json"
@@ -52,6 +55,9 @@ class Config:
         try:
             found = json.loads(path.read_text("utf-8"))
             known = {f.name: found[f.name] for f in fields(cls) if f.name in found}
+            if any("fpr_at_band" in v["ai_vs_human"] for x in known.get("metrics", {}).values() for v in x.values()):
+                known["metrics"] = {}  # before November 2026 figures counted the likeliest class, not the side
+                log.warning("The figures in %s count other answers than are given now, and are left out.", path)
             config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
             config._check()
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -73,6 +79,7 @@ class Config:
             for variant in VARIANTS:
                 for figure in ("n", "accuracy", "balanced_accuracy", "confusion", "ai_vs_human", "ece"):
                     variants[variant][figure]  # what the page and the card quote; KeyError names what lacks
+                variants[variant]["ai_vs_human"]["answers"]
 
 
 @dataclass(frozen=True)

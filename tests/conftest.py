@@ -24,6 +24,7 @@ from PIL import Image
 import detector
 from detector.images import open_image
 from detector.model import DenseNet121
+from tests.browser import chromium, visitor
 from tests.running import NO_HUB, running_app
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -105,3 +106,16 @@ def url(log):
     """The page on a machine without network."""
     with running_app(log.parent, NO_HUB, "--precision", "fp32") as address:
         yield address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser, url):
+    """A fresh visitor."""
+    with visitor(browser, url) as found:
+        yield found

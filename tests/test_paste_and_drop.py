@@ -1,0 +1,187 @@
+"""No picture is lost: dropped, pasted or picked, anywhere on the page, the last one given is the one that is judged."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser import CHROMIUM, FLAGS, WAIT
+from tests.conftest import EXAMPLES
+from tests.running import NO_HUB, running_app
+from tests.test_page import give
+
+CAT, COFFEE, ROCKET = (EXAMPLES / name for name in ("chelsea.png", "coffee.png", "rocket.jpg"))
+
+
+@pytest.fixture(scope="module")
+def sentences(bundled) -> dict:
+    return {path: bundled.predict([path])[0].sentence for path in (CAT, COFFEE, ROCKET)}
+
+
+def drag(page: Page, selector: str, *files) -> None:
+    """A drag from the desktop, as the browser itself makes it."""
+    box = page.locator(selector).bounding_box()
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + min(box["height"] / 2, 40)}
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
+
+
+def paste(page: Page, name: str, data: bytes, kind: str) -> None:
+    """What Ctrl+V makes of a file in the clipboard, where the page may not read that itself (plain http)."""
+    page.evaluate(
+        """([name, bytes, type]) => { const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], name, {type}));
+        document.activeElement.dispatchEvent(
+          new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})); }""",
+        [name, list(data), kind],
+    )
+
+
+def answered(page: Page, sentence: str) -> None:
+    expect(page.locator("#answer .sentence")).to_have_text(sentence, timeout=WAIT)
+    expect(page.locator("#image img")).to_have_count(1)
+
+
+@pytest.mark.parametrize("place", ["#image", "#answer", "#title", "#examples", "#model-line"])
+def test_a_drop_anywhere_replaces_the_picture(page, sentences, place):
+    address = page.url
+    drag(page, "#image", COFFEE)
+    answered(page, sentences[COFFEE])
+    drag(page, place, CAT)
+    answered(page, sentences[CAT])
+    assert page.locator("#image img").get_attribute("alt").endswith("chelsea.png")
+    assert page.url == address
+
+
+def test_ctrl_v_anywhere(page, sentences):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(
+        """async bytes => navigator.clipboard.write([new ClipboardItem(
+        {'image/png': new Blob([new Uint8Array(bytes)], {type: 'image/png'})})])""",
+        list(CAT.read_bytes()),
+    )
+    page.mouse.click(15, 15)
+    page.keyboard.press("Control+v")
+    expect(page.locator("#answer .sentence")).to_have_text(sentences[CAT], timeout=WAIT)
+    give(page, COFFEE)
+    answered(page, sentences[COFFEE])
+    page.locator("#opacity input[type=range]").focus()
+    page.keyboard.press("Control+v")
+    answered(page, sentences[CAT])
+
+
+def test_text_is_pasted_into_a_field_and_elsewhere_is_a_sentence(page):
+    give(page, COFFEE)
+    expect(page.locator("#map img")).to_be_visible(timeout=WAIT)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("navigator.clipboard.writeText('0.3')")
+    field = page.locator("#opacity input[type=number]")
+    field.fill("")
+    field.focus()
+    page.keyboard.press("Control+v")
+    expect(field).to_have_value("0.3")
+    page.mouse.click(15, 15)
+    page.keyboard.press("Control+v")
+    expect(page.locator("#answer .error")).to_contain_text("holds no image file", timeout=WAIT)
+
+
+def test_of_several_files_the_first_picture_is_judged_and_that_is_said(page, sentences, tmp_path):
+    (tmp_path / "notes.txt").write_text("no picture")
+    words = page.evaluate_handle(
+        """() => { const seen = []; new MutationObserver(() => seen.push(document.querySelector("#answer").innerText))
+        .observe(document.querySelector("#answer"), {childList: true, subtree: true}); return seen; }"""
+    )
+    drag(page, "#answer", tmp_path / "notes.txt", CAT, COFFEE)
+    answered(page, sentences[CAT])
+    assert any("of the 3 files, chelsea.png is judged" in text for text in words.json_value())
+
+
+@pytest.mark.parametrize(("name", "kind", "data", "words"), [
+    ("IMG_1.heic", "", b"\0\0\0\x18ftypheic" + bytes(99), "IMG_1.heic is a HEIC photo"),
+    ("letter", "", b"Dear diary", "letter is not an image"),
+    ("paper.pdf", "application/pdf", b"%PDF-1.7 " + bytes(99), "paper.pdf is not an image"),
+    ("empty.png", "image/png", b"", "empty.png is empty"),
+])  # fmt: skip
+def test_what_is_no_picture_meets_our_sentence(page, name, kind, data, words):
+    give(page, {"name": name, "mimeType": kind, "buffer": data})
+    expect(page.locator("#answer .error")).to_contain_text(words, timeout=WAIT)
+    expect(page.locator(".toast-body")).to_have_count(0)
+
+
+def test_a_picture_without_a_suffix_is_judged(page, sentences):
+    give(page, {"name": "picture", "mimeType": "", "buffer": CAT.read_bytes()})
+    answered(page, sentences[CAT])
+
+
+def test_a_dropped_link_does_not_leave_the_page(page):
+    address = page.url
+    page.evaluate(
+        """() => { const data = new DataTransfer(); data.setData("text/uri-list", "http://example.com/a.png");
+        document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true})); }"""
+    )
+    expect(page.locator("#answer .error")).to_contain_text("holds no image file", timeout=WAIT)
+    assert page.url == address
+
+
+def test_no_old_answer_beside_a_new_picture(page, sentences):
+    """While the new picture is on its way, and when it does not get there."""
+    give(page, COFFEE)
+    answered(page, sentences[COFFEE])
+    page.route("**/upload*", lambda route: route.abort())
+    give(page, CAT)
+    expect(page.locator("#answer .error")).to_contain_text("chelsea.png could not be sent")
+    expect(page.locator("#answer .sentence")).to_have_count(0)
+    expect(page.locator("#map")).not_to_be_visible()
+    page.unroute("**/upload*")
+    page.route("**/upload*", lambda route: route.fulfill(status=507, body="There is no room left."))
+    give(page, CAT)
+    expect(page.locator("#answer .error")).to_have_text("There is no room left.")
+    page.unroute("**/upload*")
+    give(page, CAT)
+    answered(page, sentences[CAT])
+
+
+def test_the_last_of_many_is_the_one_that_is_judged(page, sentences):
+    for path in (COFFEE, ROCKET, COFFEE, CAT):
+        give(page, path)
+    answered(page, sentences[CAT])
+    page.locator("#examples .grid-container button").nth(2).click()  # the cup of coffee
+    answered(page, sentences[COFFEE])
+    assert page.locator("#image img").get_attribute("alt").endswith("coffee.png")
+
+
+def test_picker_by_mouse_and_keyboard(page, sentences):
+    with page.expect_file_chooser() as chooser:
+        page.locator("#image .pick").press("Enter")
+    chooser.value.set_files(COFFEE)
+    answered(page, sentences[COFFEE])
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Another image").click()
+    chooser.value.set_files(CAT)
+    answered(page, sentences[CAT])
+    page.get_by_label("Remove image").press("Enter")
+    expect(page.locator("#image img")).to_have_count(0)
+    expect(page.locator("#answer")).to_contain_text("Drop, paste or pick", timeout=WAIT)
+
+
+def test_over_plain_http_and_when_the_server_is_gone(tmp_path, sentences, page):
+    """Away from localhost a page may not read the clipboard, but gets what is pasted."""
+    with running_app(tmp_path, NO_HUB, "--model", "bundled", "--precision", "fp32") as address:
+        port = address.rsplit(":", 1)[1]
+        rules = f"--host-resolver-rules=MAP plain.test 127.0.0.1:{port}"
+        chromium = page.context.browser.browser_type.launch(
+            executable_path=CHROMIUM, args=[*FLAGS, rules, "--no-proxy-server"]
+        )
+        visitor = chromium.new_page()
+        visitor.goto(f"http://plain.test:{port}")
+        visitor.locator("#image .pick").focus(timeout=WAIT)
+        assert visitor.evaluate("navigator.clipboard") is None
+        paste(visitor, "image.png", CAT.read_bytes(), "image/png")
+        answered(visitor, sentences[CAT])
+    give(visitor, COFFEE)
+    expect(visitor.locator("#answer .error")).to_contain_text(
+        re.compile("coffee.png could not be sent.*Try again"), timeout=WAIT
+    )
+    chromium.close()
