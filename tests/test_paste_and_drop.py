@@ -20,6 +20,7 @@ def sentences(bundled) -> dict:
 
 def drag(page: Page, selector: str, *files) -> None:
     """A drag from the desktop, as the browser itself makes it."""
+    page.locator(selector).scroll_into_view_if_needed()
     box = page.locator(selector).bounding_box()
     where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + min(box["height"] / 2, 40)}
     data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
