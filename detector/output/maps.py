@@ -52,7 +52,7 @@ def _write(path: Path, image: Image.Image) -> None:
     info.add_text(*_TEXT)
     part = path.with_name(f".{os.getpid()}-{threading.get_ident()}.part")
     try:
-        image.save(part, "PNG", pnginfo=info)
+        image.save(part, "PNG", pnginfo=info, icc_profile=None)  # sRGB by now; a profile would stand before the mark
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
