@@ -24,8 +24,8 @@ import detector
 from benchmarks.common import in_turns, ratio, report, table
 from detector import CLASSES
 from detector.fast_cpu import Engine
+from detector.files import find_images
 from detector.hub import load_checkpoint
-from detector.images import find_images
 from detector.transforms import eval_transforms
 
 ROUNDS = 10

@@ -7,7 +7,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks.common import ROOT, report
-from detector.images import find_images, open_image
+from detector.files import find_images
+from detector.images import open_image
 from detector.nothing import nothing_to_judge
 from detector.transforms import hard
 

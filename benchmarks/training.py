@@ -21,8 +21,9 @@ from torch import nn
 
 from benchmarks.common import report
 from detector import CLASSES
+from detector.files import find_images
 from detector.hub import load_checkpoint
-from detector.images import find_images, open_image
+from detector.images import open_image
 from detector.transforms import eval_transforms
 from train.data.folders import Sample
 from train.data.loader import Images, image_loader

@@ -1,140 +1,194 @@
 """The command: python -m detector IMAGE_OR_FOLDER... (see --help)."""
 
 import argparse
-import csv
-import json
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from PIL import Image
 from tqdm import tqdm
 
 import detector
-from detector.explain import KINDS, VIEW_SIDE, overlay
-from detector.hub import CHOICES
-from detector.images import find_images
-from detector.output.as_csv import CSV_FIELDS, to_row
-from detector.output.as_json import to_json
-from detector.predict import BATCH_SIZE, DTYPES, Prepared
-from detector.threads import over_cores
-from detector.verdict import NAMES
+from detector.explain import LAYERS, METHODS, VIEW_SIDE, import_library
+from detector.files import Input, inputs
+from detector.output import as_json, as_table
+from detector.output.as_csv import CsvError, CsvFile, check_csv
+from detector.output.maps import write_overlays, write_overlays_of
+
+if TYPE_CHECKING:  # torch takes seconds to import, and Ctrl+C is to end those in a sentence too
+    from detector.predict import Prepared
+
+
+# Not the docstrings, which python -OO takes away.
+WHAT = "Tells whether images were made by DALL-E, by a human, or by another AI, and shows where the score came from."
+EXIT_CODES = (
+    "Exit code: 0; 1 if a file failed or was left out, or the output cannot be written; 2 for wrong usage; "
+    "130 if interrupted."
+)
+
+
+class Parser(argparse.ArgumentParser):
+    """Whose errors keep a file's name from commanding the terminal."""
+
+    def error(self, message: str):
+        if message.startswith("unrecognized arguments"):
+            message += ' (files whose names begin with "-" go last, after "--")'
+        super().error(as_table.printable(message))
+
+
+class Log(logging.Formatter):
+    """Messages alone, the names in them made safe to print."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return as_table.printable(record.getMessage())
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0, 1 if a file failed, 2 for wrong usage."""
-    parser = argparse.ArgumentParser("python -m detector", description=detector.__doc__.split("\n")[0])
-    parser.add_argument("paths", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER")
-    parser.add_argument("--model", default="auto", help=f"{CHOICES} (default: auto)")
-    parser.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="fp32: the same digits anywhere")
-    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write a CSV file too")
-    parser.add_argument("--maps", type=Path, metavar="DIR", help="write the six overlays of every image there")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(format="%(message)s")
-    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold bytes that are no text
+    """Exit code: 0; 1 if a file failed or the output cannot be written; 2 for wrong usage; 130 if interrupted."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("\nInterrupted; what was answered until here is kept.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # | head
+        _give_up_stdout()
+        return 1
+    except CsvError as error:
+        print(as_table.printable(str(error)), file=sys.stderr)
+        return 1
+
+
+def _run(arguments: list[str] | None) -> int:
+    parser, options = _parse(arguments)
+    handler = logging.StreamHandler()
+    handler.setFormatter(Log())
+    logging.basicConfig(handlers=[handler])
+    if sys.stdout is None:
+        parser.error("standard output is closed; send it to a file.")
+    encoding = "utf-8" if options.json else None  # JSON is UTF-8 everywhere, the table what the terminal can show
+    sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+    files = list(inputs(options.paths))
     with ExitStack() as stack:
         try:
-            model = detector.load(options.model, options.precision)
-            rows = _csv_writer(stack.enter_context(_text(options.csv))) if options.csv else None
+            if options.csv:  # before seconds go by
+                check_csv(options.csv, options.overwrite, (Path(file.name) for file in files))
             if options.maps:
                 options.maps.mkdir(parents=True, exist_ok=True)
-        except detector.CheckpointError as error:
+            if options.map_method:
+                import_library()
+            model = detector.load(options.model, options.precision)
+            table = stack.enter_context(CsvFile(options.csv)) if options.csv else None
+        except (detector.CheckpointError, CsvError, ImportError) as error:
             parser.error(str(error))
         except OSError as error:
             parser.error(f"{error.filename} cannot be written: {error.strerror}.")
-        files = list(_files(options.paths))
-        failed = 0
-        width = min(60, max((len(str(file)) for file, _ in files), default=0))
+        return _answer_all(model, files, options, table)
+
+
+def _parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
+    from detector.hub import CHOICES
+    from detector.predict import DTYPES
+
+    parser = Parser("python -m detector", description=WHAT, epilog=EXIT_CODES, allow_abbrev=False)
+    parser.add_argument("paths", nargs="+", metavar="IMAGE_OR_FOLDER")
+    parser.add_argument("--model", default="auto", help=f"{CHOICES} (default: auto)")
+    parser.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="fp32: the same digits anywhere")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, in UTF-8, instead of the table")
+    parser.add_argument("--csv", type=_path, metavar="FILE", help="write a CSV file too, or anew if it is one of ours")
+    parser.add_argument("--overwrite", action="store_true", help="let --csv replace any file but an image")
+    parser.add_argument("--maps", type=_path, metavar="DIR", help="write the six overlays of every image there")
+    parser.add_argument("--map-method", choices=METHODS, help="overlays by this method of grad-cam instead of the six")
+    parser.add_argument("--map-layer", choices=LAYERS, default=None, help="of --map-method; the later ones are finer")
+    options = parser.parse_args(arguments)
+    if options.map_method and not options.maps:
+        parser.error("--map-method says how overlays are made; give --maps DIR too.")
+    if options.map_layer and not options.map_method:
+        parser.error("--map-layer is for --map-method; give that too.")
+    return parser, options
+
+
+def _path(text: str) -> Path:
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty.")
+    return Path(text)
+
+
+def _answer_all(
+    model: "detector.Detector", files: list[Input], options: argparse.Namespace, table: CsvFile | None
+) -> int:
+    from detector.predict import BATCH_SIZE
+    from detector.threads import over_cores
+
+    failed = 0
+    width = as_table.width_of([file.name for file in files])
+    # Methods of the library take long: what was answered is then printed, and Ctrl+C heeded, after every image.
+    size = 1 if options.map_method else BATCH_SIZE
+    with tqdm(total=len(files), unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
         if not options.json:
-            print(f"{'file':{width}}  answer             P(AI)  {'  '.join(NAMES.values())}")
-        with tqdm(total=len(files), unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
-            for result in over_cores(partial(_results, model, options.maps), files, BATCH_SIZE):
-                failed += "error" in result
-                with bar.external_write_mode(sys.stdout):
-                    print(json.dumps(result, ensure_ascii=False) if options.json else _line(result, width), flush=True)
-                if rows:
-                    rows.writerow(to_row(result))
-                bar.update()
+            _print(as_table.head(width))
+        for result in over_cores(partial(_results, model, options), files, size):
+            failed += "error" in result
+            with bar.external_write_mode(sys.stdout):
+                _print(as_json.to_line(result) if options.json else as_table.to_line(result, width))
+            if table:
+                table.add(result)
+            bar.update()
     return 1 if failed else 0
 
 
-def _text(path: Path):
-    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
-
-
-def _csv_writer(file) -> csv.DictWriter:
-    writer = csv.DictWriter(file, CSV_FIELDS)
-    writer.writeheader()
-    return writer
-
-
-def _files(paths: Iterable[Path]) -> Iterator[tuple[Path, Path]]:
-    """(file, its place below DIR of --maps): the images in a folder, or what was named, even if it is none."""
-    taken = set()
-    for path in paths:
-        try:
-            inside = find_images(path) if path.is_dir() else []
-        except OSError:  # a name too long, a folder that is closed: opening it will say so
-            inside = []
-        for file, place in [(file, file.relative_to(path)) for file in inside] or [(path, Path(path.name))]:
-            n = 2
-            unique = place
-            while unique in taken:  # a/cat.png and b/cat.png were both named
-                unique, n = place.with_name(f"{place.name}.{n}"), n + 1
-            taken.add(unique)
-            yield file, unique
-
-
-def _results(model: "detector.Detector", maps: Path | None, files: Sequence[tuple[Path, Path]]) -> list[dict]:
+def _results(model: "detector.Detector", options: argparse.Namespace, files: Sequence[Input]) -> list[dict]:
     """One dict a file, in order. A bad file never stops the rest."""
-    prepared, errors = [], {}
-    for file, _ in files:
-        try:
-            prepared.append(model.prepare(file, VIEW_SIDE if maps else None))
-        except detector.ImageError as error:
-            errors[file] = str(error)
-    answers = zip(prepared, model.classify(prepared), strict=True)
+    opened = [_open(model, file, VIEW_SIDE if options.maps else None) for file in files]
+    verdicts = iter(model.classify([image for image in opened if not isinstance(image, str)]))
     return [
-        {"file": str(file)} | ({"error": errors[file]} if file in errors else _answer(*next(answers), maps, place))
-        for file, place in files
+        {"file": file.name}
+        | ({"error": image} if isinstance(image, str) else _answer(model, image, next(verdicts), options, file.place))
+        for file, image in zip(files, opened, strict=True)
     ]
 
 
-def _answer(prepared: Prepared, verdict: "detector.Verdict", maps: Path | None, place: Path) -> dict:
-    if maps and not verdict.abstained:
+def _open(model: "detector.Detector", file: Input, longest: int | None) -> "Prepared | str":
+    """The image, or what is wrong with it."""
+    try:
+        return file.error or model.prepare(file.name, longest)
+    except detector.ImageError as error:
+        return str(error)
+
+
+def _answer(model, image: "Prepared", verdict: "detector.Verdict", options: argparse.Namespace, place: Path) -> dict:
+    found = as_json.to_json(verdict)
+    if options.maps and not verdict.abstained:
         try:
-            _write_maps(maps / place, prepared.image, verdict)
-        except OSError as problem:
-            return {"error": f"Its maps cannot be written to {maps} ({problem.strerror})."}
-    return to_json(verdict)
+            if options.map_method:
+                method, layer = options.map_method, options.map_layer or LAYERS[0]
+                maps = model.explain_with(image, method, layer)
+                write_overlays_of(options.maps / place, image.image, maps, method, layer)
+            else:
+                write_overlays(options.maps / place, image.image, verdict.maps)
+        except OSError as error:  # the answer stands
+            where = error.filename or options.maps
+            return found | {"error": f"Its maps cannot be written: {where}: {error.strerror}."}
+    return found
 
 
-def _write_maps(place: Path, image: Image.Image, verdict: "detector.Verdict") -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    for index, name in enumerate(detector.CLASSES):
-        for kind in KINDS:
-            overlay(image, verdict.maps, index, kind).save(place.with_name(f"{place.name}.{name}.{kind}.png"))
+def _print(line: str) -> None:
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up_stdout()
+        raise CsvError(f"The output cannot be written: {error.strerror}.") from error
 
 
-def _line(result: dict, width: int) -> str:
-    file = result["file"] if len(result["file"]) <= width else "…" + result["file"][1 - width :]
-    if "error" in result:
-        return f"{file:{width}}  {result['error']}"
-    if "abstained" in result:
-        return f"{file:{width}}  nothing to judge: {result['abstained']}"
-    answer = f"{result['band'] or 'unmeasured:'} {'human' if result['label'] == 'human' else 'AI'}"
-    probs = "  ".join(f"{p:>{len(name)}.0%}" for name, p in zip(NAMES.values(), result["probs"].values(), strict=True))
-    return f"{file:{width}}  {answer:17}  {result['p_ai']:>5.0%}  {probs}"
+def _give_up_stdout() -> None:
+    """Nothing more goes there, not even what Python still holds when it ends and would complain about."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except BrokenPipeError:  # | head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    sys.exit(main())

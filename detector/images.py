@@ -75,17 +75,6 @@ def open_image(
         return _decode(image, picture, name, enough)
 
 
-def find_images(folder: Path) -> list[Path]:
-    """All files below a folder whose suffix is an image's, in order, hidden ones left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
 @functools.cache
 def _formats() -> list[str]:
     Image.init()

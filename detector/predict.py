@@ -4,13 +4,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from detector import CLASSES
 from detector.checkpoint import Checkpoint
-from detector.explain import explain
+from detector.explain import explain, explain_with
 from detector.fast_cpu import Engine, bf16_is_faster
 from detector.images import open_image
 from detector.nothing import nothing_to_judge
@@ -92,6 +93,12 @@ class Detector:
             Verdict({}, (), None, self.name, abstained=image.abstained) if image.abstained else next(verdicts)
             for image in images
         ]
+
+    def explain_with(self, image: Prepared, method: str, layer: str = "norm5") -> np.ndarray:
+        """The maps (3, h, w) of an image that went through `prepare`, by another method: explain.explain_with."""
+        if image.abstained:
+            raise ValueError(f"There is nothing to judge: {image.abstained}.")
+        return explain_with(self.model, image.x[None], method, layer)[0]
 
     def _in_batches(self, x: Sequence[Tensor]) -> Iterator[Verdict]:
         for start in range(0, len(x), BATCH_SIZE):

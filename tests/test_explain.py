@@ -1,17 +1,19 @@
 """The maps against the library `grad-cam` run on the whole network, the sum rule, and threads."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pytorch_grad_cam import GradCAM, HiResCAM
+from pytorch_grad_cam import FinerCAM, GradCAM, HiResCAM
+from pytorch_grad_cam.utils.image import scale_cam_image
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
 from detector import CLASSES
-from detector.explain import Maps, explain, overlay
+from detector.explain import LAYERS, METHODS, Maps, explain, explain_with, overlay
 from detector.model import DenseNet121
 
 
@@ -84,6 +86,94 @@ def test_eight_threads_give_what_one_gives(bundled, pictures):
         np.testing.assert_allclose(verdict.logits, expected.logits, atol=1e-4)
         np.testing.assert_allclose(verdict.maps.cam, expected.maps.cam, atol=1e-5)
         np.testing.assert_allclose(verdict.maps.evidence, expected.maps.evidence, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def x() -> torch.Tensor:
+    torch.manual_seed(5)
+    return torch.nn.functional.interpolate(torch.randn(2, 3, 8, 8), (96, 96), mode="bilinear")
+
+
+def state(model: nn.Module) -> list:
+    """All of it that the library is known to touch."""
+    hooks = [(m.training, len(m._forward_hooks), len(m._backward_hooks)) for m in model.modules()]
+    return hooks + [(p.requires_grad, p.grad, p.detach().sum().item()) for p in model.parameters()]
+
+
+def test_the_library_on_the_last_norm_gives_our_closed_form(bundled, x):
+    with torch.inference_mode():  # as a server may hold it
+        ours = explain(bundled.model.forward_features(x), bundled.model.classifier)
+        hires, grad = (explain_with(bundled.model, x, method) for method in ("hirescam", "gradcam"))
+    np.testing.assert_allclose(hires, [maps.evidence for maps in ours], rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(grad, [maps.cam for maps in ours], rtol=1e-3, atol=1e-5)
+
+
+def test_finercam_is_the_library_s_own_before_its_scaling(bundled, x):
+    network = WholeNetwork(bundled.model)
+    found = explain_with(bundled.model, x[:1], "finercam", "denseblock3")[0]
+    for index in range(len(CLASSES)):
+        with FinerCAM(network, [network.features.denseblock3]) as cam:
+            scaled = cam(x[:1].clone().requires_grad_(), target_idx=index)[0]  # (96, 96), each map from 0 to 1
+        ours = scale_cam_image(scale_cam_image(found[index][None], (96, 96)))[0]  # as it does, twice
+        np.testing.assert_allclose(ours, scaled, atol=1e-3)
+
+
+def test_every_method_on_every_layer_from_four_threads_gives_what_it_gives_alone(bundled, x):
+    """While others ask the same network for answers; that is how maps were swapped. The network stays as it was."""
+    before = state(bundled.model)
+    jobs = [(image, method, layer) for layer in LAYERS for method in METHODS for image in (0, 1)]
+
+    def work(job):
+        image, method, layer = job
+        with torch.no_grad():
+            bundled.model(x[1 - image : 2 - image])
+        return explain_with(bundled.model, x[image : image + 1], method, layer)[0]
+
+    alone = [work(job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(work, jobs))
+    for (_, method, layer), one, other in zip(jobs, alone, together, strict=True):
+        side = {"norm5": 3, "denseblock3": 6, "denseblock2": 12}[layer]
+        assert one.shape == (3, side, side)
+        assert one.dtype == np.float32
+        np.testing.assert_allclose(other, one, rtol=1e-2, atol=1e-3 * np.abs(one).max(), err_msg=f"{method} {layer}")
+        assert (len({one[k].tobytes() for k in range(3)}) == 1) == (method == "eigencam")  # the class matters
+        assert (one.min() < 0) == (method == "hirescam")
+    assert not np.allclose(alone[0], alone[1], rtol=1e-2)  # and so does the image
+    (_, second), alone_second = explain_with(bundled.model, x, "layercam"), alone[jobs.index((1, "layercam", "norm5"))]
+    np.testing.assert_allclose(second, alone_second, rtol=1e-2, atol=1e-5)
+    assert state(bundled.model) == before
+
+
+def test_the_model_is_left_as_found_whatever_happens(published, x):
+    """Weights that want gradients, a network in training, an error halfway."""
+    model = DenseNet121().train()
+    model.load_state_dict(published.state_dict())
+    before = state(model)
+    assert explain_with(model, x, "gradcam++", "denseblock2").shape == (2, 3, 12, 12)
+    with pytest.raises(RuntimeError):
+        explain_with(model, x[:, :1], "gradcam")
+    assert state(model) == before
+
+
+def test_wrong_names_list_the_choices(bundled, x):
+    with pytest.raises(ValueError, match=r"'scorecam'; give gradcam, .*finercam"):
+        explain_with(bundled.model, x, "scorecam")
+    with pytest.raises(ValueError, match="'conv0'; give norm5, denseblock3, denseblock2"):
+        explain_with(bundled.model, x, "gradcam", "conv0")
+
+
+def test_detector_explains_what_it_prepared(bundled, pictures):
+    image = bundled.prepare(pictures[0])
+    found = bundled.explain_with(image, "hirescam")
+    np.testing.assert_allclose(found, bundled.classify([image])[0].maps.evidence, rtol=1e-3, atol=1e-5)
+    with pytest.raises(ValueError, match="nothing to judge: it is plain"):
+        bundled.explain_with(replace(image, abstained="it is plain"), "hirescam")
+
+
+def test_overlay_takes_an_array():
+    image, maps = Image.new("RGB", (140, 140), (100, 100, 100)), hot_corner(1.0)
+    assert overlay(image, maps.evidence, 2, "evidence").tobytes() == overlay(image, maps, 2, "evidence").tobytes()
 
 
 def hot_corner(strength: float) -> Maps:

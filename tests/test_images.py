@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detector.images import FORMATS, ImageError, find_images, open_image
+from detector.files import find_images
+from detector.images import FORMATS, ImageError, open_image
 from tests.conftest import EXAMPLES
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from detector.images import find_images, open_image
+from detector.files import find_images
+from detector.images import open_image
 from detector.nothing import nothing_to_judge
 from detector.output.as_json import to_json
 from tests.conftest import EXAMPLES

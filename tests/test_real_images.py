@@ -7,7 +7,7 @@ import pytest
 
 import detector
 from detector import CLASSES
-from detector.images import find_images
+from detector.files import find_images
 
 ROOT = Path(__file__).parents[1]
 

@@ -50,7 +50,7 @@ def published_samples() -> list[Example]:
 
 def folder_examples(folder: Path) -> list[Example]:
     """Every image below `folder`/<class>/, the classes taking turns. Raises ValueError if there is none."""
-    from detector.images import find_images
+    from detector.files import find_images
 
     classes = [
         [Example(path, name, path.stem) for path in find_images(folder / name)]

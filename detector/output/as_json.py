@@ -1,4 +1,6 @@
-"""A Verdict as a JSON object."""
+"""A Verdict as a JSON object, and one object as a line of text."""
+
+import json
 
 from detector.verdict import Verdict
 
@@ -21,3 +23,9 @@ def to_json(verdict: Verdict) -> dict:
         keys = ("label", "probs", "p_ai", "model")
         found["second"] = {key: value for key, value in to_json(verdict.second).items() if key in keys}
     return found
+
+
+def to_line(result: dict) -> str:
+    """JSON on one line, the text readable but for what a terminal would obey or UTF-8 has no room for: escaped."""
+    text = json.dumps(result, ensure_ascii=False)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

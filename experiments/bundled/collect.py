@@ -24,7 +24,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from detector.images import ImageError, find_images, open_image
+from detector.files import find_images
+from detector.images import ImageError, open_image
 from detector.transforms import recompress, resize_short_side
 from train.data.audit import is_copy
 from train.data.folders import DataError

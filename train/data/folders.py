@@ -9,7 +9,7 @@ from pathlib import Path
 from sklearn.model_selection import GroupShuffleSplit
 
 from detector import CLASSES
-from detector.images import find_images
+from detector.files import find_images
 
 SPLITS = ("train", "val", "test")
 SEED = 0  # of everything that is drawn: a run is the same again

@@ -1,0 +1,35 @@
+"""The command's results as lines for people at a terminal."""
+
+from detector.verdict import NAMES
+
+WIDTH = 60  # characters of a file's name, at most; of a longer one its end is shown
+
+
+def printable(text: str) -> str:
+    """The text with whatever a terminal would obey (escape sequences, line ends, changes of direction) written out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def width_of(files: list[str]) -> int:
+    """Characters of the table's first column."""
+    return min(WIDTH, max((len(printable(file)) for file in files), default=0))
+
+
+def head(width: int) -> str:
+    """The names of the columns."""
+    return f"{'file':{width}}  answer             P(AI)  {'  '.join(NAMES.values())}"
+
+
+def to_line(result: dict, width: int) -> str:
+    """A line of the command's JSON as a line of the table."""
+    name = printable(result["file"])
+    found = [f"{name if len(name) <= width else '…' + name[len(name) - width + 1 :]:{width}}"]
+    if "abstained" in result:
+        found.append(f"nothing to judge: {printable(result['abstained'])}")
+    if "probs" in result:
+        answer = f"{result['band'] or 'unmeasured:'} {'human' if result['label'] == 'human' else 'AI'}"
+        probs = zip(NAMES.values(), result["probs"].values(), strict=True)
+        found += [f"{answer:17}", f"{result['p_ai']:>5.0%}", *(f"{p:>{len(name)}.0%}" for name, p in probs)]
+    if "error" in result:
+        found.append(printable(result["error"]))
+    return "  ".join(found)
