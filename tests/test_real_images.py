@@ -1,69 +1,79 @@
 """The bundled model on the real images: the figures of its card and of the README are what comes out."""
 
-import re
 from pathlib import Path
 
 import pytest
 
 import detector
 from detector import CLASSES
+from detector.checkpoint import BUNDLED
 from detector.files import find_images
+from detector.verdict import band, side
+from train.report.card import figures_table
 
 ROOT = Path(__file__).parents[1]
 
 
+EVERY = 5  # image that is computed in bf16 too, which processors without it emulate at a tenth of the speed
+
+
 @pytest.fixture(scope="module")
-def predicted(bundled, real_images) -> list[tuple[str, str, float]]:
-    """(true class, predicted class, P(AI)) of every image of the test split, through the front door."""
-    return [(name, verdict.label, verdict.p_ai) for name, verdict in answers(bundled, real_images)]
+def predicted(bundled, real_images) -> list[tuple[str, "detector.Verdict"]]:
+    """(true class, verdict) of every image of the test split, through the front door."""
+    files = test_files(real_images)
+    return list(zip([name for name, _ in files], bundled.predict([file for _, file in files]), strict=True))
 
 
-def answers(model: "detector.Detector", real_images: Path) -> list[tuple[str, "detector.Verdict"]]:
-    files = [(name, file) for name in CLASSES for file in find_images(real_images / "test" / name)]
-    return list(zip([name for name, _ in files], model.predict([file for _, file in files]), strict=True))
+def test_files(real_images: Path) -> list[tuple[str, Path]]:
+    return [(name, file) for name in CLASSES for file in find_images(real_images / "test" / name)]
 
 
-def test_bf16_gives_the_same_answers(bundled, predicted, real_images):
+test_files.__test__ = False  # no test, for all its name
+
+
+def test_bf16_gives_the_same_answers(predicted, real_images):
     """The bound that any faster way has to keep: probabilities within 0.01, under 0.3 % of the labels another."""
-    found = answers(detector.load("bundled", "bf16"), real_images)
-    p_ai = [abs(verdict.p_ai - p) for (_, verdict), (*_, p) in zip(found, predicted, strict=True)]
-    flips = sum(verdict.label != label for (_, verdict), (_, label, _) in zip(found, predicted, strict=True))
-    assert max(p_ai) < 0.01
-    assert flips < 0.003 * len(found)
-    assert max(p_ai) > 1e-4  # it is another arithmetic, or nothing was compared
+    some = [(exact, file) for (_, exact), (_, file) in zip(predicted, test_files(real_images), strict=True)][::EVERY]
+    some = [(exact, file) for exact, file in some if not exact.abstained]
+    found = detector.load("bundled", "bf16").predict([file for _, file in some])
+    gaps = [abs(verdict.p_ai - exact.p_ai) for verdict, (exact, _) in zip(found, some, strict=True)]
+    flips = sum(verdict.label != exact.label for verdict, (exact, _) in zip(found, some, strict=True))
+    assert len(some) > 250
+    assert max(gaps) < 0.01
+    assert flips < 0.003 * len(some)
+    assert max(gaps) > 1e-4  # it is another arithmetic, or nothing was compared
 
 
 def test_figures_of_the_card_come_out_again(predicted, bundled):
-    recalls = {
-        name: sum(label == name for true, label, _ in predicted if true == name)
-        / sum(true == name for true, *_ in predicted)
+    """By hand, but for the two or so images that the page does not judge and training counts."""
+    judged = [(name, verdict) for name, verdict in predicted if not verdict.abstained]
+    recalls = [
+        sum(verdict.label == name for true, verdict in judged if true == name) / sum(true == name for true, _ in judged)
         for name in CLASSES
-    }
-    human = [p for true, _, p in predicted if true == "human"]
-    ai = [p for true, _, p in predicted if true != "human"]
+    ]
+    human = [verdict.p_ai for true, verdict in judged if true == "human"]
+    ai = [verdict.p_ai for true, verdict in judged if true != "human"]
     auroc = sum((a > h) + (a == h) / 2 for a in ai for h in human) / (len(ai) * len(human))
     card = bundled.config.metrics["test"]["clean"]
-    assert len(predicted) == card["n"] == 644
-    assert sum(recalls.values()) / 3 == pytest.approx(
-        card["balanced_accuracy"], abs=0.01
-    )  # trained in bf16, run in fp32
-    assert auroc == pytest.approx(card["ai_vs_human"]["auroc"], abs=0.01)
+    assert len(predicted) == card["n"] == 1293
+    assert len(judged) >= 1290
+    assert sum(recalls) / 3 == pytest.approx(card["balanced_accuracy"], abs=0.005)
+    assert auroc == pytest.approx(card["ai_vs_human"]["auroc"], abs=0.005)
+    counted = card["ai_vs_human"]["answers"]
+    for truth, true in (("human", human), ("ai", ai)):
+        for answered, bands in counted[truth].items():
+            for word, n in bands.items():
+                mine = sum(side(p) == answered and band(p) == word for p in true)
+                assert mine == pytest.approx(n, abs=3), (truth, answered, word)
 
 
 def test_readme_quotes_the_card(bundled):
+    """Its rows of test are those of the card, and the card's are those of the config."""
+    rows = figures_table(bundled.config.metrics).splitlines()
+    card = (BUNDLED / "README.md").read_text("utf-8")
     readme = (ROOT / "README.md").read_text("utf-8")
-    for split in ("val", "test"):
-        for variant, figures in bundled.config.metrics[split].items():
-            row = re.search(rf"^\| {split} \| {variant} \|(.*)\|$", readme, re.M)
-            assert row, f"the README has no row for {split}, {variant}"
-            quoted = [cell.strip() for cell in row.group(1).split("|")]
-            ai = figures["ai_vs_human"]
-            assert quoted == [
-                f"{figures['balanced_accuracy']:.3f}",
-                f"{ai['auroc']:.3f}",
-                f"{ai['fpr_at_band']['very_likely']:.1%}",
-                f"{figures['ece']:.3f}",
-            ]
+    assert [row for row in rows if row not in card] == []
+    assert [row for row in rows if row.startswith("| test |") and row not in readme] == []
 
 
 def test_no_real_image_is_in_the_project(real_images):
