@@ -55,7 +55,9 @@ class Config:
         try:
             found = json.loads(path.read_text("utf-8"))
             known = {f.name: found[f.name] for f in fields(cls) if f.name in found}
-            if any("fpr_at_band" in v["ai_vs_human"] for x in known.get("metrics", {}).values() for v in x.values()):
+            if any(
+                "fpr_at_band" in v.get("ai_vs_human", {}) for x in known.get("metrics", {}).values() for v in x.values()
+            ):
                 known["metrics"] = {}  # before November 2026 figures counted the likeliest class, not the side
                 log.warning("The figures in %s count other answers than are given now, and are left out.", path)
             config = cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in known.items()})
