@@ -15,12 +15,13 @@ from PIL import Image
 from tqdm import tqdm
 
 import detector
+from detector.engine import DEVICES, DTYPES
 from detector.explain import KINDS, VIEW_SIDE, overlay
 from detector.hub import CHOICES
 from detector.images import find_images
 from detector.output.as_csv import CSV_FIELDS, to_row
 from detector.output.as_json import to_json
-from detector.predict import BATCH_SIZE, DTYPES, Prepared
+from detector.predict import BATCH_SIZE, Prepared
 from detector.threads import over_cores
 from detector.verdict import NAMES
 
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("paths", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER")
     parser.add_argument("--model", default="auto", help=f"{CHOICES} (default: auto)")
     parser.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="fp32: the same digits anywhere")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of the table")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write a CSV file too")
     parser.add_argument("--maps", type=Path, metavar="DIR", help="write the six overlays of every image there")
@@ -39,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may hold bytes that are no text
     with ExitStack() as stack:
         try:
-            model = detector.load(options.model, options.precision)
+            model = detector.load(options.model, options.precision, options.device)
             rows = _csv_writer(stack.enter_context(_text(options.csv))) if options.csv else None
             if options.maps:
                 options.maps.mkdir(parents=True, exist_ok=True)
