@@ -68,10 +68,10 @@ def our_examples() -> list[gallery.Example]:
     return found
 
 
-def service(model: str, precision: str) -> "Service":
+def service(model: str, precision: str, device: str) -> "Service":
     from detector.serving import Service  # brings torch, which takes longer than the page
 
-    return Service(detector.load(model, precision))
+    return Service(detector.load(model, precision, device))
 
 
 def log_failure(future: Future) -> None:
@@ -84,6 +84,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default="auto", help="auto, hub, bundled, or a checkpoint's path (default: auto)")
     parser.add_argument(
         "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="fp32: the same digits anywhere"
+    )
+    parser.add_argument(
+        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="auto: a GPU if there is one"
     )
     parser.add_argument("--examples", type=Path, metavar="DIR", help="gallery of any folder of class folders")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
@@ -101,7 +104,7 @@ def main(arguments: list[str] | None = None) -> None:
         found = gallery.folder_examples(options.examples) if options.examples else None
         with UploadFolder() as folder:
             keep_in(folder.path)
-            model = in_background(service, options.model, options.precision)
+            model = in_background(service, options.model, options.precision, options.device)
             model.add_done_callback(log_failure)
             examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
             serve(build_demo(model, examples), host, port, options.share)

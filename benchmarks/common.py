@@ -15,6 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from detector.cpu import cores
 from tests.client import Page
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +74,7 @@ def machine() -> dict:
     info = Path("/proc/cpuinfo")
     if info.exists():
         cpu = next((line.split(":")[1].strip() for line in info.open() if line.startswith("model name")), cpu)
-    return {"cpu": cpu, "cores": os.cpu_count(), "python": platform.python_version(), "torch": torch.__version__}
+    return {"cpu": cpu, "cores": cores(), "python": platform.python_version(), "torch": torch.__version__}
 
 
 def resident_mb(process: int | str = "self") -> float:

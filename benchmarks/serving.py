@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.common import examples, jpeg, report, running, spread
+from detector.cpu import cores
 from tests.client import Page, Refused, at_once, crowd
 
 USERS = (1, 4, 16, 64)
@@ -88,7 +89,7 @@ def measure() -> dict:
         found[f"{name}: share of the bare forward's rate, 16 users"] = round(row["answers/s"] * bare, 3)
         found[f"{name}: p95 / 16 bare forwards, 16 users"] = round(row["p95"] / (16 * bare), 2)
         # The forward keeps all cores busy, an answer some of them for some of the time.
-        share = bare * (os.cpu_count() or 1) * 1000 / row["ms of CPU an answer"]
+        share = bare * cores() * 1000 / row["ms of CPU an answer"]
         found[f"{name}: share of CPU time in the model, 16 users"] = round(share, 2)
     return found | {"bare forward in a batch of 8, seconds an image": spread(forward)}
 

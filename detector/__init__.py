@@ -33,16 +33,16 @@ _HOMES = {"Detector": "predict", "Verdict": "verdict", "ImageError": "images", "
 __all__ = ["CLASSES", "CheckpointError", "Detector", "ImageError", "Verdict", "load"]
 
 
-def load(model: str = "auto", precision: str = "auto") -> "Detector":
+def load(model: str = "auto", precision: str = "auto", device: str = "auto") -> "Detector":
     """The detector that `model` names: auto, hub, bundled, a checkpoint's path, or a repository of the Hub.
 
     `auto` takes the model published on the Hub if it is cached or can be had within a few seconds, else the bundled
-    one; `Detector.name` and `.note` say which and why. `precision`: see Detector. Raises CheckpointError.
+    one; `Detector.name` and `.note` say which and why. `precision` and `device`: see Detector. Raises CheckpointError.
     """
     from detector.hub import load_checkpoint
     from detector.predict import Detector
 
-    return Detector(load_checkpoint(str(model)), precision)
+    return Detector(load_checkpoint(str(model)), precision, device)
 
 
 def __getattr__(name: str):

@@ -80,7 +80,7 @@ def _run(arguments: list[str] | None) -> int:
                 options.maps.mkdir(parents=True, exist_ok=True)
             if options.map_method:
                 import_library()
-            model = detector.load(options.model, options.precision)
+            model = detector.load(options.model, options.precision, options.device)
             table = stack.enter_context(CsvFile(options.csv)) if options.csv else None
         except (detector.CheckpointError, CsvError, ImportError) as error:
             parser.error(str(error))
@@ -90,13 +90,14 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
+    from detector.engine import DEVICES, DTYPES
     from detector.hub import CHOICES
-    from detector.predict import DTYPES
 
     parser = Parser("python -m detector", description=WHAT, epilog=EXIT_CODES, allow_abbrev=False)
     parser.add_argument("paths", nargs="+", metavar="IMAGE_OR_FOLDER")
     parser.add_argument("--model", default="auto", help=f"{CHOICES} (default: auto)")
     parser.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="fp32: the same digits anywhere")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, in UTF-8, instead of the table")
     parser.add_argument("--csv", type=_path, metavar="FILE", help="write a CSV file too, or anew if it is one of ours")
     parser.add_argument("--overwrite", action="store_true", help="let --csv replace any file but an image")

@@ -46,7 +46,7 @@ def _quotas(cgroup: Path, root: Path) -> Iterator[float]:
             for folder in (place, *place.parents):
                 if not folder.is_relative_to(top):
                     break
-                with suppress(OSError, ValueError):  # one that sets no limit
+                with suppress(OSError, ValueError, ZeroDivisionError):  # one that sets no limit
                     if controllers:
                         quota, period = ((folder / f"cpu.cfs_{x}_us").read_text() for x in ("quota", "period"))
                     else:

@@ -8,8 +8,12 @@
 
 That is exact. bfloat16, where it is the faster, is not: its numbers have 8 bits. What the first convolution sees stays
 in float32, since the answer hangs on faint differences between pixels. Channels are stored less the median of the
-thresholds t of the layers that read them, as numbers are finest around 0, and each bias makes up for what the rounding
-of its weights does to the mean, by batch norm's own statistics (Nagel et al. 2019, arXiv:1906.04721).
+thresholds t of the layers that read them, each counted by its scale, as numbers are finest around 0, and each bias
+makes up for what the rounding of its weights does to the mean, by batch norm's own statistics (Nagel et al. 2019,
+arXiv:1906.04721).
+
+Where s is near 0, as in every network trained with weight decay, t explodes. A threshold that no input comes near is
+left out: what is always above it passes, what is always below it is the constant relu(h) = 0.
 """
 
 import functools
@@ -23,6 +27,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from detector.model import DenseNet121
+
+# Deviations from batch norm's mean. By Chebyshev's inequality not one value in 10^12 is out there, or batch norm's
+# variance would be larger; nearer thresholds stay, since statistics of other pictures may be off by a lot.
+NEVER = 2.0**20
+NEAR = 4.0  # deviations from the mean within which channels are centred, as nothing to speak of is stored beyond
 
 
 @functools.cache
@@ -106,15 +115,19 @@ class _Clamped:
     def of(cls, norm: nn.BatchNorm2d, weight: Tensor, bias: Tensor, centre: Tensor, dtype: torch.dtype) -> "_Clamped":
         """For an input stored less `centre` (C,); `weight` (D, C, 1, 1), `bias` (D,): of the convolution, float64."""
         scale, _ = _scale_and_shift(norm)
-        threshold = (_threshold(norm) - centre).to(dtype)
-        low = torch.where(scale > 0, threshold, -math.inf).to(dtype)
-        high = torch.where(scale < 0, threshold, math.inf).to(dtype)
+        mean, deviation = norm.running_mean.double() - centre, (norm.running_var.double() + norm.eps).sqrt()
+        offset, gain = norm.bias.double(), norm.weight.double().abs()
+        never = offset.abs() >= NEVER * gain  # clamps; a scale of 0 is among them
+        scale = torch.where(never & (offset <= 0), 0.0, scale)
+        sign = scale.sign()
+        threshold = torch.where(never, 0.0, mean - sign * deviation * offset / gain).to(dtype)
+        low = torch.where(never | (scale < 0), -math.inf, threshold)
+        high = torch.where(never | (scale > 0), math.inf, threshold)
         rounded = (weight * scale[:, None, None]).to(dtype)
         # Batch norm says how its input is spread: mean and variance. From that, the mean of what the weights meet.
-        sign, threshold = scale.sign(), threshold.double()
-        mean, deviation = norm.running_mean.double() - centre, (norm.running_var.double() + norm.eps).sqrt()
-        met = threshold + sign * _mean_of_relu(sign * (mean - threshold), deviation)
-        wanted = _mean_of_relu(norm.bias.double(), norm.weight.double().abs())
+        threshold = threshold.double()
+        met = torch.where(never, mean, threshold + sign * _mean_of_relu(sign * (mean - threshold), deviation))
+        wanted = _mean_of_relu(offset, gain)
         bias = bias + weight[:, :, 0, 0] @ wanted - rounded[:, :, 0, 0].double() @ met
         layout = {"memory_format": torch.channels_last}
         return cls(low[:, None, None], high[:, None, None], rounded.contiguous(**layout), bias.to(dtype))
@@ -149,18 +162,22 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     return conv.weight.double() * scale[:, None, None, None], shift
 
 
-def _threshold(norm: nn.BatchNorm2d) -> Tensor:
-    """The x at which norm(x) = 0, (C,); 0 where there is none."""
-    scale, shift = _scale_and_shift(norm)
-    return torch.where(scale != 0, -shift / scale, 0.0)
-
-
 def _centre(readers: list[nn.BatchNorm2d]) -> Tensor:
-    """The median threshold, for each channel, of the norms that read it (C,); the last norm reads all of them."""
-    thresholds = torch.full((len(readers), readers[-1].num_features), math.nan, dtype=torch.float64)
-    for row, norm in zip(thresholds, readers, strict=True):
-        row[: norm.num_features] = _threshold(norm)
-    return thresholds.nanmedian(0).values.bfloat16().double()  # the same for both dtypes, and exact in them
+    """The median threshold, for each channel, of the norms that read it (C,); the last norm reads all of them.
+
+    Each counts by its scale, which is how much of an error in the channel it hands on.
+    """
+    thresholds, weights = torch.zeros(2, len(readers), readers[-1].num_features, dtype=torch.float64)
+    for threshold, weight, norm in zip(thresholds, weights, readers, strict=True):
+        scale, _ = _scale_and_shift(norm)
+        away = torch.nan_to_num(-norm.bias.double() / norm.weight.double()).clamp(-NEAR, NEAR)  # in deviations
+        deviation = (norm.running_var.double() + norm.eps).sqrt()
+        threshold[: norm.num_features] = norm.running_mean.double() + away * deviation
+        weight[: norm.num_features] = scale.abs()
+    thresholds, order = thresholds.sort(0)
+    below = weights.gather(0, order).cumsum(0)
+    middle = (below < below[-1] / 2).sum(0, keepdim=True)
+    return thresholds.gather(0, middle)[0].bfloat16().double()  # the same for both dtypes, and exact in them
 
 
 def _mean_of_relu(mean: Tensor, deviation: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from detector import CLASSES
 from detector.checkpoint import Checkpoint
+from detector.engine import choose
 from detector.explain import explain, explain_with
-from detector.fast_cpu import Engine, bf16_is_faster
 from detector.images import open_image
 from detector.nothing import nothing_to_judge
 from detector.threads import over_cores
@@ -21,7 +21,6 @@ from detector.verdict import Verdict
 
 BATCH_SIZE = 8  # images in one forward pass; more gain nothing on a CPU and cost memory
 DRAFT = 4  # times the input: a JPEG that stays as large may be decoded smaller; twice moves some answers by over 0.01
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -37,22 +36,21 @@ class Prepared:
 class Detector:
     """A model with the transform that belongs to it. It keeps nothing between calls, so threads may share it.
 
-    `precision`: "fp32", "bf16", or "auto", which takes bf16 where this processor is faster at it. Probabilities then
-    differ by less than 0.01 from those in fp32, which are the same on every machine.
+    `precision`: "fp32", "bf16", or "auto", which takes bf16 where the device is faster at it. Probabilities then differ
+    by less than 0.01 from those in fp32, which are the same on every machine. `device`: cpu, cuda, mps, or "auto",
+    which takes a GPU if there is one.
     """
 
-    def __init__(self, checkpoint: Checkpoint, precision: str = "auto"):
-        if precision == "auto":
-            precision = "bf16" if bf16_is_faster() else "fp32"
-        if precision not in DTYPES:
-            raise ValueError(f"There is no precision {precision!r}; give auto, {' or '.join(DTYPES)}.")
+    def __init__(self, checkpoint: Checkpoint, precision: str = "auto", device: str = "auto"):
+        chosen = choose(checkpoint, precision, device)
         self.model = checkpoint.model
-        self.engine = Engine(checkpoint.model, DTYPES[precision])
-        self.precision = precision
+        self.engine = chosen.engine
+        self.precision = chosen.precision  # what it computes in, and where: "fp32", "bf16", "bf16 on cuda"
         self.config = checkpoint.config
         self.name = checkpoint.name
-        self.note = checkpoint.note  # why this model answers, where that needs saying
-        self.second = Detector(checkpoint.second, precision) if checkpoint.second else None
+        # Why this model answers, or answers in this way, where that needs saying.
+        self.note = " ".join(filter(None, (checkpoint.note, chosen.note)))
+        self.second = Detector(checkpoint.second, precision, device) if checkpoint.second else None
         self.transform = eval_transforms(self.config.input_size, self.config.mean, self.config.std)
 
     def prepare(self, image: str | Path | bytes | Image.Image, longest: int | None = None) -> Prepared:

@@ -51,12 +51,13 @@ class Service:
         """The verdict, and with `longest` the picture, no side longer than that. Raises ImageError."""
         request = _Request(image, longest, Future())
         with self._lock:
-            self._unanswered += 1
-            if self._unanswered == 1:
+            # Submitted before it is counted: where that raises, as while the program ends, nothing is left behind.
+            if self._unanswered == 0:
                 self._on_all_cores.submit(self._answer, [request])
             else:
-                self._waiting.append(request)
                 self._on_one_core.submit(self._answer_waiting)
+                self._waiting.append(request)  # the worker waits for the lock
+            self._unanswered += 1
         try:
             return request.answer.result()
         finally:

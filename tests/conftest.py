@@ -11,6 +11,7 @@ os.environ["HF_HUB_DISABLE_XET"] = "1"  # uploads by plain HTTP, which a small H
 for name in ("SPACE_ID", "SYSTEM", "HF_TOKEN", "HF_HUB_OFFLINE"):
     os.environ.pop(name, None)
 
+import detector  # before torch, which reads OpenMP's settings once
 from tests.hub import Hub
 
 HUB = Hub()
@@ -21,7 +22,6 @@ import pytest
 import torch
 from PIL import Image
 
-import detector
 from detector.images import open_image
 from detector.model import DenseNet121
 from tests.browser import chromium, visitor

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from detector import ImageError
+from detector.images import open_image
 from detector.predict import BATCH_SIZE
 from detector.serving import Service
 from detector.threads import over_cores
@@ -20,7 +21,7 @@ class Watched:
     """The bundled detector, noting the size of each batch; slow enough that people meet."""
 
     def __init__(self, detector):
-        self.open, self.transform, self.batches, self._detector = detector.open, detector.transform, [], detector
+        self.prepare, self.batches, self._detector = detector.prepare, [], detector
         self.fault = None
 
     def classify(self, x):
@@ -61,7 +62,7 @@ def test_everybody_gets_their_own_answer(bundled):
             continue
         np.testing.assert_allclose(found.verdict.logits, expected[image].logits, atol=1e-4)
         assert max(found.image.size) == 100
-        assert abs(found.image.width / found.image.height - np.divide(*bundled.open(image).size)) < 0.02
+        assert abs(found.image.width / found.image.height - np.divide(*open_image(image).size)) < 0.02
     assert sum(watched.batches) == 36
     assert 1 < max(watched.batches) <= BATCH_SIZE
     assert len(watched.batches) < 18  # most went together
@@ -75,6 +76,31 @@ def test_a_fault_reaches_everyone_in_the_batch_and_is_over_then(bundled):
     watched.fault = None
     assert service.answer(FILES[0]).verdict.label == bundled.predict(FILES[:1])[0].label
     assert service.answer(FILES[0]).image is None  # nobody asked for it
+
+
+@pytest.mark.parametrize("others", [0, 1], ids=["alone", "beside another"])
+def test_a_program_that_ends_takes_no_more_and_keeps_nothing(bundled, others):
+    """Pools that are shut down refuse work, as they do while the interpreter ends."""
+    watched = Watched(bundled)
+    service = Service(watched)
+    inside, go_on = threading.Event(), threading.Event()
+    watched.prepare = lambda *arguments: inside.set() or (go_on.wait(60) and bundled.prepare(*arguments))
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(service.answer(FILES[0]))) for _ in range(others)]
+    for thread in threads:
+        thread.start()
+        assert inside.wait(60)
+    service._on_all_cores.shutdown(wait=False)
+    service._on_one_core.shutdown(wait=False)
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="shutdown"):
+            service.answer(FILES[0])
+    assert (service._unanswered, len(service._waiting)) == (others, 0)
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert len(found) == others
+    assert service._unanswered == 0
 
 
 def test_one_alone_has_all_cores_and_many_have_one_each(bundled):

@@ -16,6 +16,8 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from detector.cpu import cores
+
 T = TypeVar("T")
 
 
@@ -46,7 +48,7 @@ def world_size() -> int:
 
 def worker_count() -> int:
     """Loader workers for this process, so that all processes of a machine together have one a core."""
-    return max(1, min(8, (os.cpu_count() or 1) // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+    return max(1, min(8, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
 
 
 def say(text: str) -> None:
