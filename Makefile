@@ -23,10 +23,10 @@ bench: .venv/bench
 	$(BIN)/python -m pip install -q -r requirements.txt
 	touch $@
 
-.venv/dev: .venv/app requirements-dev.txt
-	$(BIN)/python -m pip install -q -r requirements-dev.txt
+.venv/dev: .venv/app pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[train,dev]'
 	touch $@
 
-.venv/bench: .venv/dev benchmarks/requirements.txt
-	$(BIN)/python -m pip install -q -r benchmarks/requirements.txt
+.venv/bench: .venv/dev
+	$(BIN)/python -m pip install -q -e '.[bench]'
 	touch $@

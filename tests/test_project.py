@@ -1,12 +1,17 @@
 """What the project says of itself is true: front matter, requirements, options, sources of the examples."""
 
+import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import tomlkit
 import yaml
 from PIL import Image
 
@@ -16,6 +21,7 @@ from ui.gallery import bundled_examples, folder_examples, with_thumbnails
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+PROJECT = tomlkit.parse((ROOT / "pyproject.toml").read_text("utf-8"))["project"].unwrap()
 
 
 def test_front_matter_of_a_space():
@@ -29,6 +35,58 @@ def test_front_matter_of_a_space():
     assert front["python_version"] in ("3.10", "3.11", "3.12", "3.13")
     assert front["colorFrom"] in ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")
     assert front["models"] == ["VilaVision/AIgeneratedimagedetection"]
+
+
+def test_requirements_are_those_of_the_package_and_gradio():
+    wanted = {line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")}
+    page = {line for line in wanted if line.startswith("gradio==")}
+    assert len(page) == 1
+    assert wanted - page == set(PROJECT["dependencies"])
+
+
+@pytest.mark.parametrize(
+    ("rooms", "extras"), [(["detector"], ["heif"]), (["train"], ["heif", "train"])], ids=["detector", "train"]
+)
+def test_what_is_imported_is_declared(rooms, extras):
+    declared = PROJECT["dependencies"] + [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
+    names = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in declared}
+    homes = packages_distributions() | {"pillow_heif": ["pillow-heif"]}  # which need not be installed
+    for path in [path for room in rooms for path in (ROOT / room).rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) else []
+            for module in {name.split(".")[0] for name in modules} - sys.stdlib_module_names - {"detector", "train"}:
+                assert {home.lower().replace("_", "-") for home in homes[module]} & names, f"{path} imports {module}"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """Where `pip install .` has put the package, without its dependencies."""
+    folder = tmp_path_factory.mktemp("installed")
+    copy = shutil.copytree(ROOT, folder / "project", ignore=shutil.ignore_patterns(".*", "runs", "build", "*.egg-info"))
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*pip, folder / "site", copy], check=True)
+    shutil.rmtree(copy)  # nothing of it may be needed
+    return folder / "site"
+
+
+def test_installed_package_holds_what_it_needs_and_no_more(installed):
+    assert {path.name for path in installed.iterdir()} - {"bin"} == {
+        "detector", "train", f"detector-{PROJECT['version']}.dist-info",
+    }  # fmt: skip
+    for room in ("detector", "train"):
+        tracked = {path.relative_to(ROOT) for path in (ROOT / room).rglob("*") if path.suffix != ".pyc"}
+        assert {path for path in tracked if not (installed / path).exists() and path.name != "__pycache__"} == set()
+
+
+def test_installed_commands_run_from_anywhere(installed, tmp_path):
+    inside = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(installed)}, "capture_output": True, "text": True}
+    command = [installed / "bin" / "detector", EXAMPLES / "rocket.jpg", "--model", "bundled", "--json"]
+    done = subprocess.run(command, **inside)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"].startswith("bundled")
+    helped = subprocess.run([sys.executable, "-m", "train", "--help"], **inside)
+    assert helped.stdout.startswith("usage: python -m train"), helped.stderr
 
 
 def test_every_image_of_the_readme_is_there():
