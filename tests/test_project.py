@@ -16,6 +16,7 @@ import yaml
 from PIL import Image
 
 from detector import CLASSES
+from detector.checkpoint import BUNDLED
 from tests.conftest import EXAMPLES
 from ui.gallery import bundled_examples, folder_examples, with_thumbnails
 
@@ -82,9 +83,8 @@ def test_installed_package_holds_what_it_needs_and_no_more(installed):
     assert {path.name for path in installed.iterdir()} - {"bin"} == {
         "detector", "train", f"detector-{PROJECT['version']}.dist-info",
     }  # fmt: skip
-    for room in ("detector", "train"):
-        tracked = {path.relative_to(ROOT) for path in (ROOT / room).rglob("*") if path.suffix != ".pyc"}
-        assert {path for path in tracked if not (installed / path).exists() and path.name != "__pycache__"} == set()
+    needed = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "train").rglob("*.py"), *BUNDLED.iterdir()]
+    assert [path for path in needed if not (installed / path.relative_to(ROOT)).is_file()] == []
 
 
 def test_installed_commands_run_from_anywhere(installed, tmp_path):
