@@ -1,4 +1,5 @@
 # make run: the page on http://127.0.0.1:7860. make test: every test. Each builds its own virtual environment.
+# TORCH=cpu: torch without CUDA, from PyTorch's own index, which uv knows; see docs/install.md.
 PYTHON ?= python3
 BIN = .venv/bin
 
@@ -20,13 +21,15 @@ bench: .venv/bench
 .venv/app: requirements.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install -q --upgrade pip
+	$(if $(TORCH),$(BIN)/python -m pip install -q uv)
+	$(if $(TORCH),$(BIN)/uv pip install -q --python $(BIN)/python --torch-backend $(TORCH) torch torchvision)
 	$(BIN)/python -m pip install -q -r requirements.txt
 	touch $@
 
-.venv/dev: .venv/app requirements-dev.txt
-	$(BIN)/python -m pip install -q -r requirements-dev.txt
+.venv/dev: .venv/app pyproject.toml
+	$(BIN)/python -m pip install -q -e '.[train,dev]'
 	touch $@
 
-.venv/bench: .venv/dev benchmarks/requirements.txt
-	$(BIN)/python -m pip install -q -r benchmarks/requirements.txt
+.venv/bench: .venv/dev
+	$(BIN)/python -m pip install -q -e '.[bench]'
 	touch $@

@@ -1,21 +1,29 @@
 """What the project says of itself is true: front matter, requirements, options, sources of the examples."""
 
+import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import tomlkit
 import yaml
 from PIL import Image
 
 from detector import CLASSES
+from detector.checkpoint import BUNDLED
 from tests.conftest import EXAMPLES
 from ui.gallery import bundled_examples, folder_examples, with_thumbnails
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "train" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PROJECT = tomlkit.parse((ROOT / "pyproject.toml").read_text("utf-8"))["project"].unwrap()
 
 
 def test_front_matter_of_a_space():
@@ -31,10 +39,89 @@ def test_front_matter_of_a_space():
     assert front["models"] == ["VilaVision/AIgeneratedimagedetection"]
 
 
-def test_every_image_of_the_readme_is_there():
-    found = re.findall(r"!\[[^]]+\]\(([^)]+)\)", README)
-    assert found
-    assert all((ROOT / path).is_file() for path in found)
+def requirements() -> set[str]:
+    return {line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")}
+
+
+def test_requirements_of_the_page_hold_those_of_the_package_and_none_of_training():
+    assert set(PROJECT["dependencies"]) <= requirements()
+    assert not set(PROJECT["optional-dependencies"]["train"]) & requirements()
+
+
+@pytest.mark.parametrize(
+    ("rooms", "extras"), [(["detector"], ["heif"]), (["train"], ["train"]), (["ui", "app.py"], [])],
+    ids=["detector", "train", "page"],
+)  # fmt: skip
+def test_what_is_imported_is_declared(rooms, extras):
+    declared = set(PROJECT["dependencies"]) if rooms[0] != "ui" else requirements()
+    declared |= {line for extra in extras for line in PROJECT["optional-dependencies"][extra]}
+    names = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in declared}
+    optional = {"pillow_heif": ["pillow-heif"], "spaces": ["gradio"]}  # which need not be installed; on Spaces alone
+    homes = packages_distributions() | optional | {"starlette": ["gradio"]}  # gradio is made with it
+    files = [path for room in rooms for path in ((ROOT / room).rglob("*.py") if "." not in room else [ROOT / room])]
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            modules += [node.module] if isinstance(node, ast.ImportFrom) else []
+            ours = {"detector", "train", "ui"}
+            for module in {name.split(".")[0] for name in modules} - sys.stdlib_module_names - ours:
+                assert {home.lower().replace("_", "-") for home in homes[module]} & names, f"{path} imports {module}"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """Where `pip install .` has put the package, without its dependencies."""
+    folder = tmp_path_factory.mktemp("installed")
+    copy = shutil.copytree(ROOT, folder / "project", ignore=shutil.ignore_patterns(".*", "runs", "build", "*.egg-info"))
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--target"]
+    subprocess.run([*pip, folder / "site", copy], check=True)
+    shutil.rmtree(copy)  # nothing of it may be needed
+    return folder / "site"
+
+
+def test_installed_package_holds_what_it_needs_and_no_more(installed):
+    assert {path.name for path in installed.iterdir()} - {"bin"} == {
+        "detector", "train", f"detector-{PROJECT['version']}.dist-info",
+    }  # fmt: skip
+    needed = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "train").rglob("*.py"), *BUNDLED.iterdir()]
+    assert [path for path in needed if not (installed / path.relative_to(ROOT)).is_file()] == []
+
+
+def test_installed_commands_run_from_anywhere(installed, tmp_path):
+    inside = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(installed)}, "capture_output": True, "text": True}
+    command = [installed / "bin" / "detector", EXAMPLES / "rocket.jpg", "--model", "bundled", "--json"]
+    done = subprocess.run(command, **inside)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["model"].startswith("bundled")
+    helped = subprocess.run([sys.executable, "-m", "train", "--help"], **inside)
+    assert helped.stdout.startswith("usage: python -m train"), helped.stderr
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, ROOT / "benchmarks" / "README.md"], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_what_a_page_links_to_is_there(page):
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")) if "://" not in link]
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) < 150
+
+
+def test_readme_shows_what_the_command_prints(capsys, monkeypatch):
+    """To a point of a percentage, which is what another processor's arithmetic may differ by."""
+    from detector.__main__ import main
+
+    monkeypatch.chdir(ROOT)
+    figure = re.compile(r"\d+(?:\.\d+)?(?=%)|(?<=: )\d\.\d+")
+    for shown in re.findall(r"^\$ detector (.+)\n((?:[^$`].*\n)+)", README, re.M):
+        assert main(shown[0].split()) == 0
+        printed = capsys.readouterr().out
+        assert figure.sub("", printed).split() == figure.sub("", shown[1]).split()
+        per_point = 100 if "--json" in shown[0] else 1
+        pairs = zip(figure.findall(printed), figure.findall(shown[1]), strict=True)
+        assert max(abs(float(a) - float(b)) * per_point for a, b in pairs) <= 1
 
 
 @pytest.mark.parametrize(
@@ -50,17 +137,18 @@ def test_every_image_of_the_readme_is_there():
     ],
     ids=" ".join,
 )
-def test_every_option_is_in_the_readme(command):
+def test_every_option_is_documented(command):
     done = subprocess.run([sys.executable, *command, "--help"], capture_output=True, text=True, cwd=ROOT, check=True)
     options = set(re.findall(r"--[a-z-]+", done.stdout)) - {"--help"}
     assert options or command[-1] in ("push", "experiments.bundled.collect")  # these two take no options
-    assert sorted(option for option in options if not re.search(rf"(?<![\w-]){option}(?![\w-])", README)) == []
+    documented = set(re.findall(r"--[a-z-]+", "".join(page.read_text("utf-8") for page in PAGES)))
+    assert options - documented == set()
 
 
 def test_readme_quotes_the_benchmarks():
-    """Every ratio that the README boasts of is the one that benchmarks/results.json holds."""
+    """Every ratio that is boasted of is the one that benchmarks/results.json holds."""
     found = json.loads((ROOT / "benchmarks" / "results.json").read_text())
-    speed = README.split("## How fast")[1].split("\n## ")[0]
+    speed = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
     share = "share of the bare forward's rate"
     latency, throughput, start, memory = (found[name] for name in ("latency", "throughput", "start", "memory"))
     quoted = [
@@ -75,6 +163,8 @@ def test_readme_quotes_the_benchmarks():
         quoted.append(f"{row['largest difference']:.3f} | {row['flips']:.1%} |")
         assert f"| {engine} |" in speed
     assert [figure for figure in quoted if figure not in speed] == []
+    ours = latency["seconds"]["ours, bytes to six maps and three overlays"]["median"]
+    assert f"{ours * 1000:.0f} ms from the bytes" in README
 
 
 def test_every_example_has_its_source():
