@@ -49,6 +49,14 @@ def card_transforms(input_size: int = 224, mean: Sequence[float] = MEAN, std: Se
     )
 
 
+def in_two(transform: v2.Compose) -> tuple[v2.Compose, v2.Compose]:
+    """One of these as RGB image -> uint8 (3, S, S), and uint8 batch (N, 3, S, S) -> x: to the last bit the same.
+
+    Between processes bytes go in a quarter of the memory that floats take.
+    """
+    return v2.Compose(transform.transforms[:-2]), v2.Compose(transform.transforms[-2:])
+
+
 def _to_tensor(mean: Sequence[float], std: Sequence[float]) -> list:
     return [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)]
 

@@ -121,7 +121,7 @@ def test_evaluate_gives_the_figures_of_the_card(trained, capsys):
     assert found["variants"] == {name: expected[name] for name in ("clean", "web", "hard")}
     keys = ("n", "accuracy", "balanced_accuracy", "recall", "confusion", "ai_vs_human", "ece")
     assert {key: found[key] for key in keys} == {key: expected["clean"][key] for key in keys}
-    assert set(found["ai_vs_human"]["fpr_at_band"]) == {"leans", "likely", "very_likely"}
+    assert set(found["ai_vs_human"]["answers"]) == {"human", "ai"}
     assert set(found["by_source"]) == {f"shop {name}" for name in CLASSES}
 
 

@@ -144,18 +144,25 @@ def test_frozen_features_must_have_learned_something(coloured, tmp_path):
 def test_figures_of_a_case_worked_by_hand():
     probs = torch.tensor([  # targets: dalle, dalle, human, human, other_ai, other_ai
         [0.92, 0.04, 0.04], [0.30, 0.60, 0.10], [0.01, 0.98, 0.01],
-        [0.50, 0.25, 0.25], [0.10, 0.10, 0.80], [0.45, 0.10, 0.45],
+        [0.50, 0.25, 0.25], [0.10, 0.10, 0.80], [0.30, 0.36, 0.34],  # the last: human is likeliest, and AI is said
     ])  # fmt: skip
     found = figures(probs.log(), torch.tensor([0, 0, 1, 1, 2, 2]))
     assert found["n"] == 6
-    assert found["confusion"] == [[1, 1, 0], [1, 1, 0], [1, 0, 1]]
-    assert found["recall"] == {"dalle": 0.5, "human": 0.5, "other_ai": 0.5}
-    assert found["accuracy"] == found["balanced_accuracy"] == 0.5
+    assert found["confusion"] == [[1, 1, 0], [1, 1, 0], [0, 0, 2]]
+    assert found["recall"] == {"dalle": 0.5, "human": 0.5, "other_ai": 1.0}
+    assert found["accuracy"] == found["balanced_accuracy"] == pytest.approx(2 / 3, abs=1e-4)
     ai = found["ai_vs_human"]
-    # P(AI) of AI images: .96, .40, .90, .90; of human ones: .02, .75. Pairs in the right order: 3 + 4 of 8.
-    assert ai["auroc"] == pytest.approx(7 / 8)
+    # P(AI) of AI images: .96, .40, .90, .64; of human ones: .02, .75. Pairs in the right order: 2 + 4 of 8.
+    assert ai["auroc"] == pytest.approx(6 / 8)
     assert ai["balanced_accuracy"] == pytest.approx((3 / 4 + 1 / 2) / 2)
-    assert ai["fpr_at_band"] == {"leans": 0.5, "likely": 0.5, "very_likely": 0.0}
+    nothing = {"very likely": 0, "likely": 0, "leans": 0}
+    assert ai["answers"] == {
+        "human": {"ai": nothing | {"likely": 1}, "human": nothing | {"very likely": 1}},
+        "ai": {"ai": {"very likely": 2, "likely": 0, "leans": 1}, "human": nothing | {"leans": 1}},
+    }
+    # In 15 bins .98 and .96 share one, and so do .60 and .64; by hand:
+    bins = [((0.96 + 0.98) / 2, 1, 2), (0.90, 1, 1), (0.75, 0, 1), ((0.60 + 0.64) / 2, 0.5, 2)]
+    assert ai["ece"] == pytest.approx(sum(n * abs(sure - right) for sure, right, n in bins) / 6, abs=1e-3)
 
 
 def test_figures_without_a_class():
@@ -166,7 +173,7 @@ def test_figures_without_a_class():
     assert found["ai_vs_human"]["auroc"] is None
     assert found["ai_vs_human"]["balanced_accuracy"] == 0.5
     only_ai = figures(probs.log(), torch.tensor([0, 0]))["ai_vs_human"]
-    assert only_ai["fpr_at_band"]["leans"] is None
+    assert sum(sum(bands.values()) for bands in only_ai["answers"]["human"].values()) == 0
     assert only_ai["balanced_accuracy"] == 0.5
 
 

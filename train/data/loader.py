@@ -8,8 +8,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from detector.images import ImageError, open_image
+from detector.transforms import in_two
 from train.data.folders import SEED, DataError, Sample
 from train.machine import rank, worker_count, world_size
+from train.recipes import FEW, PREFETCH
 
 
 class Images(Dataset):
@@ -23,14 +25,28 @@ class Images(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int] | DataError:
+        return self.drawn(index, self.transform)
+
+    def drawn(self, index: int, transform: Callable) -> tuple[Tensor, int] | DataError:
+        """A sample by another transform, with the same draws."""
         sample = self.samples[index]
         draw = random.Random(f"{SEED}/{self.epoch}/{index}").getrandbits(63)
         random.seed(draw)
         torch.manual_seed(draw)
         try:
-            return self.transform(open_image(sample.path)), sample.target
+            return transform(open_image(sample.path)), sample.target
         except ImageError as error:  # it could be read when the run began
             return DataError(f"The data changed while it was in use: {error}")
+
+
+class _Bytes(Dataset):
+    """Images as uint8, as workers ship them."""
+
+    def __init__(self, images: Images, to_bytes: Callable):
+        self.images, self.to_bytes = images, to_bytes
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int] | DataError:
+        return self.images.drawn(index, self.to_bytes)
 
 
 class Batches(Sampler[list[int]]):
@@ -58,13 +74,17 @@ class Batches(Sampler[list[int]]):
 
 
 class _Loader(DataLoader):
-    """Raises a DataError in its own words, where a DataLoader would wrap a worker's traceback in it."""
+    """Makes x of the workers' bytes, and raises a DataError in its own words, where a DataLoader would wrap a worker's
+    traceback in it."""
+
+    normalise: Callable
 
     def __iter__(self) -> Iterator:
         for batch in super().__iter__():
             if isinstance(batch, DataError):
                 raise batch
-            yield batch
+            pixels, targets = batch
+            yield self.normalise(pixels), targets
 
 
 def _collate(items: list) -> tuple[Tensor, Tensor] | DataError:
@@ -72,12 +92,19 @@ def _collate(items: list) -> tuple[Tensor, Tensor] | DataError:
 
 
 def image_loader(dataset: Images, batches: Iterable[list[int]]) -> DataLoader:
-    """Loads `batches` of `dataset` in workers."""
-    return _Loader(
-        dataset,
+    """Loads `batches` of `dataset`."""
+    to_bytes, normalise = in_two(dataset.transform)
+    loader = _Loader(
+        _Bytes(dataset, to_bytes),
         batch_sampler=batches,
         collate_fn=_collate,
-        num_workers=worker_count(),
         pin_memory=torch.cuda.is_available(),
-        prefetch_factor=4,
+        **workers(len(dataset)),
     )
+    loader.normalise = normalise
+    return loader
+
+
+def workers(n: int) -> dict:
+    """A DataLoader's arguments for `n` images: processes of their own where those pay."""
+    return {} if n < FEW else {"num_workers": worker_count(), "prefetch_factor": PREFETCH}

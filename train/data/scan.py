@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from detector.images import ImageError, open_image
-from train.machine import worker_count
+from train.data.loader import workers
 
 THUMBNAIL = 16  # pixels a side
 
@@ -35,7 +35,7 @@ class Facts:
 
 def scan(paths: Sequence[Path]) -> list[Facts | str]:
     """For each file its facts, or the sentence that says why it cannot be used."""
-    loader = DataLoader(_Files(paths), 16, num_workers=worker_count(), collate_fn=list)
+    loader = DataLoader(_Files(paths), 16, collate_fn=list, **workers(len(paths)))
     bar = tqdm(loader, "reading the images", unit="batch", mininterval=1, leave=False, disable=None)
     return [found for batch in bar for found in batch]
 

@@ -14,9 +14,9 @@ from detector.checkpoint import Config, save_checkpoint, write_whole
 from train.fitting.plans import Plan
 from train.fitting.steps import Diverged, Precision, Running, train_one_epoch
 from train.machine import from_first, rank, say, share_buffers, wrap
+from train.recipes import SAVE_EVERY
 from train.report.metrics import figures
 
-SAVE_EVERY = 300  # seconds; what a killed run loses at most
 HISTORY_FILE, STATE_FILE = "metrics.jsonl", "state.pt"
 
 

@@ -16,9 +16,7 @@ from train.data.folders import Sample
 from train.data.loader import Batches, Images, image_loader
 from train.fitting.steps import Precision, predict_logits, targets_of
 from train.fitting.teacher import Distiller, Teacher
-from train.recipes import Recipe
-
-HINT_WEIGHT = 0.5  # of the teacher's hints beside the labels' cross-entropy
+from train.recipes import HINT_WEIGHT, Recipe
 
 
 @dataclass

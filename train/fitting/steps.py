@@ -15,8 +15,7 @@ from detector.fast_cpu import bf16_is_faster
 from train.data.folders import Sample
 from train.data.loader import Images, image_loader
 from train.machine import from_first, gather, rank, world_size
-
-EVAL_BATCH_SIZE = 64
+from train.recipes import EVAL_BATCH_SIZE
 
 
 class Diverged(RuntimeError):

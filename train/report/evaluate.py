@@ -25,7 +25,7 @@ def variant_logits(
     exact = Precision(precision.device, bf16=False)
     to_x = eval_transforms(config.input_size, config.mean, config.std)
     return {
-        name: predict_logits(model, samples, v2.Compose([VARIANTS[name], to_x]), exact, f"images as {name}")
+        name: predict_logits(model, samples, v2.Compose([VARIANTS[name], *to_x.transforms]), exact, f"images as {name}")
         for name in variants
     }
 
