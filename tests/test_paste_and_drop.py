@@ -2,9 +2,10 @@
 
 import json
 import re
+from functools import partial
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests import client
 from tests.browser import CHROMIUM, FLAGS, WAIT
@@ -137,11 +138,10 @@ def test_no_old_answer_beside_a_new_picture(page, sentences):
     expect(page.locator("#answer .sentence")).to_have_count(0)
     expect(page.locator("#map")).not_to_be_visible()
     page.unroute("**/upload*")
-    for body in ("There is no room left.", '{"detail": "There is no room left."}'):
-        page.route("**/upload*", lambda route, body=body: route.fulfill(status=507, body=body))
-        give(page, ROCKET)
-        expect(page.locator("#answer .waiting")).to_have_count(0)
-        expect(page.locator("#answer .error")).to_have_text("There is no room left.")
+    for body, words in (("No room left.", "No room left."), ('{"detail": "The disk is full."}', "The disk is full.")):
+        page.route("**/upload*", partial(refuse, status=507, body=body))
+        give(page, CAT)
+        expect(page.locator("#answer .error")).to_have_text(words)
         page.unroute("**/upload*")
     give(page, CAT)
     answered(page, sentences[CAT])
@@ -154,6 +154,10 @@ def test_the_last_of_many_is_the_one_that_is_judged(page, sentences):
     page.locator("#examples .grid-container button").nth(2).click()  # the cup of coffee
     answered(page, sentences[COFFEE])
     assert page.locator("#image img").get_attribute("alt").endswith("coffee.png")
+
+
+def refuse(route: Route, status: int, body: str) -> None:
+    route.fulfill(status=status, body=body)
 
 
 def hold_the_first_question(page: Page) -> list:
@@ -225,7 +229,7 @@ def test_removed_while_it_is_judged(page):
 
 
 def test_a_question_that_is_refused_is_a_sentence_and_the_next_one_is_answered(page, sentences):
-    page.route("**/queue/join*", lambda route: route.fulfill(status=503, body='{"detail": "Queue is full."}'))
+    page.route("**/queue/join*", partial(refuse, status=503, body='{"detail": "Queue is full."}'))
     give(page, COFFEE)
     expect(page.locator("#answer p.error")).to_contain_text("No answer came", timeout=WAIT)
     page.unroute("**/queue/join*")
