@@ -1,10 +1,13 @@
 """No picture is lost: dropped, pasted or picked, anywhere on the page, the last one given is the one that is judged."""
 
+import json
 import re
+from functools import partial
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
+from tests import client
 from tests.browser import CHROMIUM, FLAGS, WAIT
 from tests.conftest import EXAMPLES
 from tests.running import NO_HUB, running_app
@@ -90,13 +93,12 @@ def test_text_is_pasted_into_a_field_and_elsewhere_is_a_sentence(page):
 
 def test_of_several_files_the_first_picture_is_judged_and_that_is_said(page, sentences, tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
-    words = page.evaluate_handle(
-        """() => { const seen = []; new MutationObserver(() => seen.push(document.querySelector("#answer").innerText))
-        .observe(document.querySelector("#answer"), {childList: true, subtree: true}); return seen; }"""
-    )
     drag(page, "#answer", tmp_path / "notes.txt", CAT, COFFEE)
     answered(page, sentences[CAT])
-    assert any("of the 3 files, chelsea.png is judged" in text for text in words.json_value())
+    note = page.locator("#image .note")  # it stays beside the answer
+    expect(note).to_have_text("One at a time: of the 3 files, chelsea.png is judged; the rest was left out.")
+    give(page, COFFEE)
+    expect(note).to_have_text("")
 
 
 @pytest.mark.parametrize(("name", "kind", "data", "words"), [
@@ -136,10 +138,11 @@ def test_no_old_answer_beside_a_new_picture(page, sentences):
     expect(page.locator("#answer .sentence")).to_have_count(0)
     expect(page.locator("#map")).not_to_be_visible()
     page.unroute("**/upload*")
-    page.route("**/upload*", lambda route: route.fulfill(status=507, body="There is no room left."))
-    give(page, CAT)
-    expect(page.locator("#answer .error")).to_have_text("There is no room left.")
-    page.unroute("**/upload*")
+    for body, words in (("No room left.", "No room left."), ('{"detail": "The disk is full."}', "The disk is full.")):
+        page.route("**/upload*", partial(refuse, status=507, body=body))
+        give(page, CAT)
+        expect(page.locator("#answer .error")).to_have_text(words)
+        page.unroute("**/upload*")
     give(page, CAT)
     answered(page, sentences[CAT])
 
@@ -151,6 +154,110 @@ def test_the_last_of_many_is_the_one_that_is_judged(page, sentences):
     page.locator("#examples .grid-container button").nth(2).click()  # the cup of coffee
     answered(page, sentences[COFFEE])
     assert page.locator("#image img").get_attribute("alt").endswith("coffee.png")
+
+
+def refuse(route: Route, status: int, body: str) -> None:
+    route.fulfill(status=status, body=body)
+
+
+def hold_the_first_question(page: Page) -> list:
+    """The first question to the server after this is kept back in the list that is returned."""
+    held = []
+    page.route("**/queue/join*", lambda route: route.continue_() if held else held.append(route))
+    return held
+
+
+def let_go(page: Page, held: list) -> None:
+    while not held:
+        page.wait_for_timeout(20)
+    held[0].continue_()
+
+
+def test_a_late_answer_is_never_seen_beside_the_next_picture(page, sentences):
+    seen = page.evaluate_handle(
+        """() => { const seen = []; const look = () => seen.push([document.querySelector("#image img")?.alt ?? "",
+          document.querySelector("#answer").innerText]);
+        new MutationObserver(look).observe(document.body, {childList: true, subtree: true}); return seen; }"""
+    )
+    held = hold_the_first_question(page)
+    give(page, COFFEE)
+    while not held:
+        page.wait_for_timeout(20)
+    give(page, CAT)
+    expect(page.locator("#image img")).to_have_attribute("alt", re.compile("chelsea"))
+    let_go(page, held)
+    answered(page, sentences[CAT])
+    assert not [alt for alt, words in seen.json_value() if sentences[COFFEE] in words and "coffee" not in alt]
+
+
+def test_a_picture_given_while_an_example_is_fetched_is_the_one_that_counts(page, sentences):
+    held = hold_the_first_question(page)
+    page.locator("#examples .grid-container button").nth(2).click()
+    while not held:
+        page.wait_for_timeout(20)
+    give(page, CAT)
+    answered(page, sentences[CAT])
+    with page.expect_response("**/queue/join*"):
+        let_go(page, held)
+    page.locator("#class").get_by_label("DALL-E").check()  # one more way to the server and back
+    expect(page.locator("#legend")).to_contain_text("DALL-E", timeout=WAIT)
+    answered(page, sentences[CAT])
+    assert page.locator("#image img").get_attribute("alt").endswith("chelsea.png")
+
+
+def test_of_two_examples_chosen_quickly_the_second_is_answered_and_either_can_be_chosen_again(page, sentences):
+    buttons = page.locator("#examples .grid-container button")
+    buttons.nth(0).click()
+    buttons.nth(2).click()
+    answered(page, sentences[COFFEE])
+    give(page, CAT)
+    answered(page, sentences[CAT])
+    buttons.nth(2).click()
+    answered(page, sentences[COFFEE])
+
+
+def test_removed_while_it_is_judged(page):
+    held = hold_the_first_question(page)
+    give(page, COFFEE)
+    while not held:
+        page.wait_for_timeout(20)
+    page.get_by_label("Remove image").click()
+    let_go(page, held)
+    expect(page.locator("#answer .waiting")).to_contain_text("Drop, paste or pick", timeout=WAIT)
+    expect(page.locator("#answer .sentence")).not_to_be_visible()
+    expect(page.locator("#map")).not_to_be_visible()
+
+
+def test_a_question_that_is_refused_is_a_sentence_and_the_next_one_is_answered(page, sentences):
+    page.route("**/queue/join*", partial(refuse, status=503, body='{"detail": "Queue is full."}'))
+    give(page, COFFEE)
+    expect(page.locator("#answer p.error")).to_contain_text("No answer came", timeout=WAIT)
+    page.unroute("**/queue/join*")
+    give(page, CAT)
+    answered(page, sentences[CAT])
+
+
+def test_a_picture_of_text_beside_the_text_is_pasted_as_text_into_a_field(page):
+    """As office programs copy."""
+    give(page, COFFEE)
+    expect(page.locator("#map img")).to_be_visible(timeout=WAIT)
+    page.locator("#opacity input[type=number]").focus()
+    taken = page.evaluate(
+        """() => { const data = new DataTransfer(); data.setData("text/plain", "0.3");
+        data.items.add(new File(["x"], "image.png", {type: "image/png"}));
+        return !document.activeElement.dispatchEvent(
+          new ClipboardEvent("paste", {clipboardData: data, bubbles: true, cancelable: true})); }"""
+    )
+    assert not taken
+    assert page.locator("#image img").get_attribute("alt").endswith("coffee.png")
+
+
+def test_no_posted_address_is_fetched(url):
+    page = client.Page(int(url.rsplit(":", 1)[1]))
+    address = {"path": "https://example.com/a.png", "meta": {"_type": "gradio.FileData"}}
+    event = {"data": [address, "cam", 0.7], "session_hash": "address", "fn_index": 0}
+    page.request("POST", "/gradio_api/queue/join", json.dumps(event).encode())
+    assert b"Addresses are not fetched" in page.request("GET", "/gradio_api/queue/data?session_hash=address")
 
 
 def test_picker_by_mouse_and_keyboard(page, sentences):

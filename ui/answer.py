@@ -12,27 +12,29 @@ if TYPE_CHECKING:
 WAITING = '<div class="answer"><p class="waiting">Drop, paste or pick an image. The answer appears here.</p></div>'
 # In the browser, with no way to the server: what to say of a Dropzone's value as soon as it changes.
 WORDS_JS = """(given) => {
+  if (!given?.error) return '<div class="answer" role="status"><p class="waiting">Looking at it …</p></div>';
   const escaped = document.createElement("p");
-  escaped.textContent = given?.error ?? given?.pending ?? "";
-  const words = escaped.innerHTML;
-  if (given?.error) return `<div class="answer"><p class="error" role="alert">${words}</p></div>`;
-  return `<div class="answer" role="status"><p class="waiting">Looking at it … ${words}</p></div>`;
+  escaped.textContent = given.error;
+  return `<div class="answer"><p class="error" role="alert">${escaped.innerHTML}</p></div>`;
 }"""
+
+
+def answer_to(path: str, content: str) -> str:
+    """`content` as the answer to the upload `path`: the browser shows it beside no other image."""
+    return f'<div class="answer" data-for="{html.escape(path)}" role="status">{content}</div>'
 
 
 def answer_html(verdict: Verdict, config: "Config") -> str:
     """The sentence, P(AI) as a bar between the two answers, and what a strong word is worth; or why there is none."""
     sentence = f'<p class="sentence">{html.escape(verdict.sentence)}</p>'
     if verdict.abstained:
-        return f'<div class="answer" role="status">{sentence}</div>'
+        return sentence
     ai, human = f"{verdict.p_ai:.0%}", f"{verdict.probs['human']:.0%}"
-    return f"""<div class="answer" role="status">
-{sentence}
+    return f"""{sentence}
 <div class="scale"><span><b>AI-generated {ai}</b></span><span>human-made {human}</span></div>
 <div class="meter" aria-hidden="true"><div style="width: {verdict.p_ai:.1%}"></div></div>
 <p class="caution">{html.escape(caution(verdict, config))}</p>
-{second_html(verdict.second)}
-</div>"""
+{second_html(verdict.second)}"""
 
 
 def second_html(second: Verdict | None) -> str:
@@ -52,7 +54,11 @@ def caution(verdict: Verdict, config: "Config") -> str:
 
 
 def error_html(sentence: str) -> str:
-    return f'<div class="answer"><p class="error" role="alert">{html.escape(sentence)}</p></div>'
+    return f'<p class="error" role="alert">{html.escape(sentence)}</p>'
+
+
+NO_ANSWER = "No answer came: the server is gone, or too many people are waiting. Give the image again in a minute."
+NO_ANSWER = f'<div class="answer">{error_html(NO_ANSWER)}</div>'
 
 
 def model_html(future: Future) -> str:

@@ -1,6 +1,7 @@
 """The tab "Check": one image in, the answer with its reasons out."""
 
 import io
+import json
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from detector.explain import VIEW_SIDE, Maps, overlay
 from detector.images import MAX_FILE
 from detector.output.as_json import to_json
 from detector.verdict import NAMES
-from ui.answer import WAITING, WORDS_JS, answer_html, error_html, model_html
-from ui.dropzone import Dropzone
+from ui.answer import NO_ANSWER, WAITING, WORDS_JS, answer_html, answer_to, error_html, model_html
+from ui.dropzone import EXAMPLE_JS, Dropzone
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, thumbnail_files
 from ui.upload import HOW_TO_SEND, ImageFile
@@ -62,18 +63,20 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     answers = [*shown, parts.label, parts.which, parts.seen, parts.view, parts.legend]
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     judge = partial(check, model, parts)
-    # Never two at a time: the last image given is the one answered.
+    # The first event of the page, by which load tests know it. Never two at a time: the last image given is answered.
     judging = parts.image.upload(
-        judge, [parts.image, *look], answers, trigger_mode="always_last", **MODEL_QUEUE, api_visibility="private"
+        judge, [parts.image, *look], answers, trigger_mode="always_last", **MODEL_QUEUE, **quiet
     )
-    parts.image.clear(lambda: (WAITING, gr.Column(visible=False), None), None, [*shown, parts.seen], **quiet)
-    choosing = parts.examples.select(chooser(gallery), None, parts.image, concurrency_limit=None, **quiet)
-    choosing.then(judge, [parts.image, *look], answers, **MODEL_QUEUE, api_visibility="private")
     # In the browser alone, and at once: no old answer stands beside a new image.
-    for event in (parts.image.input, parts.examples.select):
-        event(None, parts.image, parts.answer, js=WORDS_JS, **quiet)
-        event(None, None, parts.reasons, js="() => ({__type__: 'update', visible: false})", **quiet)
-    parts.image.input(None, cancels=[judging], **quiet)
+    parts.image.input(None, parts.image, parts.answer, js=WORDS_JS, **quiet)
+    parts.image.input(None, None, parts.reasons, js="() => ({__type__: 'update', visible: false})", **quiet)
+    parts.image.clear(lambda: (WAITING, gr.Column(visible=False), None), None, [*shown, parts.seen], **quiet)
+    parts.examples.select(None, js=EXAMPLE_JS, **quiet)
+    # "multiple": Gradio would skip the second of two that are chosen quickly, or forget which it was.
+    choosing = parts.examples.select(chooser(gallery), None, parts.image, trigger_mode="multiple",
+                                     concurrency_limit=None, **quiet)  # fmt: skip
+    for event in (judging, choosing):
+        event.failure(None, None, parts.answer, js=f"() => {json.dumps(NO_ANSWER)}", **quiet)
     gr.on(
         [parts.which.input, parts.kind.input, parts.opacity.input],
         redraw, [parts.seen, parts.which, *look], [parts.view, parts.legend],
@@ -105,7 +108,7 @@ def layout() -> Parts:
             )
         with gr.Column(scale=6, min_width=320, elem_id="found"):
             answer = gr.HTML(WAITING, elem_id="answer")
-            with gr.Column(visible=False) as reasons:
+            with gr.Column(visible=False, elem_id="reasons") as reasons:
                 label = gr.Label(label="Probability of each class", show_heading=False, elem_id="probabilities")
                 view = gr.Image(
                     label="Map", format="jpeg", interactive=False, buttons=BUTTONS, height=420, elem_id="map"
@@ -121,15 +124,15 @@ def layout() -> Parts:
 def check(model: Future, parts: Parts, path: str | None, kind: str, opacity: float) -> dict:
     """What the page shows of the image at `path`, or the sentence that says why there is no answer."""
     hidden = {parts.reasons: gr.Column(visible=False), parts.seen: None}
-    if path is None:
-        return hidden | {parts.answer: WAITING}
+    if path is None:  # another image is already on its way, and will be asked for
+        return {}
     try:
         service = model.result()
         found = service.answer(path, VIEW_SIDE)
     except (detector.ImageError, detector.CheckpointError) as error:
-        return hidden | {parts.answer: error_html(str(error))}
+        return hidden | {parts.answer: answer_to(path, error_html(str(error)))}
     verdict = found.verdict
-    words = answer_html(verdict, service.detector.config)
+    words = answer_to(path, answer_html(verdict, service.detector.config))
     if verdict.abstained:
         return hidden | {parts.answer: words}
     kept = (verdict.maps, _to_jpeg(found.image))

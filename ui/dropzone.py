@@ -5,15 +5,19 @@ from pathlib import Path
 import gradio as gr
 from gradio.processing_utils import save_file_to_cache
 
-from ui.upload import uploaded
+from ui.upload import NoAddresses, uploaded
 
 HERE = Path(__file__).parent
 
 
-class Dropzone(gr.HTML):
+# For the browser, when an example is chosen: Gradio's event, as the zone's own.
+EXAMPLE_JS = "() => { document.querySelector('#image .zone').dispatchEvent(new Event('example')); return []; }"
+
+
+class Dropzone(NoAddresses, gr.HTML):
     """Its value reaches Python as the path of the uploaded, untouched file; a path that Python gives is shown.
 
-    In the browser the value is {"path", ...} once the file is on the server, {"pending": words} before, and
+    In the browser the value is {"path", ...} once the file is on the server, {"pending": true} before, and
     {"error": words} where it did not get there.
     """
 
@@ -25,7 +29,7 @@ class Dropzone(gr.HTML):
         )
 
     def preprocess(self, payload: dict | None) -> str | None:
-        return uploaded(payload["path"], self.GRADIO_CACHE) if payload else None
+        return uploaded(payload["path"], self.GRADIO_CACHE) if payload and "path" in payload else None
 
     def postprocess(self, value: str | None) -> dict | None:
         if value is None:

@@ -17,6 +17,8 @@ CSS = """
 .answer .caution { font-size: 0.95em; margin-top: 0.7em; }
 .answer .waiting { color: var(--body-text-color-subdued); font-size: 1.1em; }
 .answer .error { font-size: 1.15em; border-left: 4px solid #c4473a; padding-left: 0.8em; }
+#answer [data-testid="status-tracker"] { display: none; } /* what it says is said in words */
+#check[data-late] .answer, #check[data-late] #reasons { display: none; } /* see dropzone.js */
 #examples .grid-wrap { height: auto; min-height: 0; max-height: 460px; padding-top: 2.6em; }
 #examples .caption-label { left: 0; right: 0; max-width: none; border-radius: 0; }
 #examples .caption-label { font-size: 0.8em; padding: 0.15em 0.4em; }

@@ -38,22 +38,26 @@ def uploaded(path: str | None, folder: str) -> str:
     return str(found)
 
 
-class ImageFile(gr.Image):
+class NoAddresses:
+    """For a component whose value is an upload: Gradio would download any address that is posted as its path."""
+
+    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
+        if str(url_or_file_path).startswith(("http:", "https:")):
+            raise gr.Error(f"Addresses are not fetched. {HOW_TO_SEND}", print_exception=False)
+        return await super().async_move_resource_to_block_cache(url_or_file_path)
+
+
+class ImageFile(NoAddresses, gr.Image):
     """A gr.Image whose value reaches Python as the path of the upload, not decoded, not turned, not saved again.
 
-    gr.Image itself would decode before our limits are checked, lose the file's metadata, open any path that is posted,
-    and download any address that is posted.
+    gr.Image itself would decode before our limits are checked, lose the file's metadata, and open any path that is
+    posted.
     """
 
     is_template = True  # for the browser it is the gr.Image that it knows
 
     def preprocess(self, payload: ImageData | None) -> str | None:
         return None if payload is None else uploaded(payload.path, self.GRADIO_CACHE)
-
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        if str(url_or_file_path).startswith(("http:", "https:")):
-            raise gr.Error(f"Addresses are not fetched. {HOW_TO_SEND}", print_exception=False)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
 
 
 class Blocks(gr.Blocks):
