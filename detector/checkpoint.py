@@ -5,8 +5,10 @@ state dict; it is read as data only, never as code.
 """
 
 import hashlib
+import io
 import json
 import logging
+import math
 import os
 import pickle
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -75,7 +77,7 @@ class Config:
             raise ValueError(f"its input_size is {self.input_size!r}, not 32 to 1024 pixels")
         if not (len(self.mean) == len(self.std) == 3 and min(self.std) > 0):
             raise ValueError("its mean and std are not three numbers each")
-        if self.temperature is not None and not self.temperature > 0:
+        if self.temperature is not None and not 0 < self.temperature < math.inf:
             raise ValueError(f"its temperature is {self.temperature!r}, not a positive number")
         for variants in self.metrics.values():
             for variant in VARIANTS:
@@ -133,13 +135,17 @@ def read_checkpoint(path: Path, name: str = "") -> Checkpoint:
         weights = path / WEIGHTS_FILE
     else:
         config, weights = Config(), path
-    sha256 = _sha256(weights)
+    try:
+        data = weights.read_bytes()  # once: what is checked is what is loaded
+    except OSError as error:
+        raise CheckpointError(f"{weights} cannot be read ({error.strerror}); check the path.") from error
+    sha256 = hashlib.sha256(data).hexdigest()
     if config.sha256 not in ("", sha256):
         raise CheckpointError(f"{weights} is not the file its config was written for; download or train it again.")
     if path == BUNDLED:
         name = f"bundled {config.version}".strip()
     config = replace(config, sha256=sha256)
-    return Checkpoint(_build(read_state_dict(weights), weights), _with_kept_figures(config), name or str(path))
+    return Checkpoint(_build(_state_dict(data, weights), weights), _with_kept_figures(config), name or str(path))
 
 
 def cache_folder() -> Path:
@@ -166,22 +172,24 @@ def _with_kept_figures(config: Config) -> Config:
         found = json.loads(path.read_text("utf-8"))
         known = replace(config, temperature=found["temperature"], metrics=found["metrics"])
         known._check()
+        if not known.measured:
+            raise ValueError("no temperature, or no test")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         log.warning("The figures in %s cannot be read (%r) and are left out; measure the model again.", path, error)
         return config
     return known
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or .pth file, read as data only. Raises CheckpointError."""
+    return _state_dict(path.read_bytes(), path)
+
+
+def _state_dict(data: bytes, path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
-            return load(path.read_bytes())  # load_file would keep the file mapped: on Windows it could not be replaced
-        found = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+            return load(data)  # load_file would keep the file mapped: on Windows it could not be replaced
+        found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path.name} is refused: it is damaged, or holds code beside weights, and loading it would run that code."

@@ -8,6 +8,7 @@ taken. The published model, heard beside the bundled one, is pinned: once seen, 
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import TimeoutError
@@ -54,12 +55,18 @@ def load_checkpoint(model: str = "auto") -> Checkpoint:
         return _from_hub(PUBLISHED)
     if model == "bundled":
         return read_checkpoint(BUNDLED)
-    if Path(model).exists():
+    if os.path.exists(model):  # noqa: PTH110 - pathlib's raises for names too long
         return read_checkpoint(Path(model))
-    a_file = Path(model).suffix in WEIGHT_SUFFIXES or Path(model).parent.is_dir()  # runs/x, mistyped
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", model) and not a_file:
+    if names_repository(model):
         return _from_hub(*model.split("@", 1))
     raise CheckpointError(f"There is no model {model!r}; give {CHOICES}.")
+
+
+def names_repository(name: str) -> bool:
+    """Whether a name that is no path here may be one of the Hub's: not a mistyped folder, nor a weights file."""
+    first, _, rest = name.partition("/")
+    a_path = first in ("runs", "data") or os.path.isdir(first) or Path(rest).suffix in WEIGHT_SUFFIXES  # noqa: PTH112
+    return not a_path and re.fullmatch(r"[\w-][\w.-]{0,95}/[\w.-]{1,96}(@[\w./-]{1,200})?", name) is not None
 
 
 def _from_hub(repo_id: str, revision: str = "main") -> Checkpoint:
@@ -178,10 +185,13 @@ def _asking(repo_id: str, name: str, revision: str, request: Callable[[], T]) ->
 def _seen() -> dict:
     try:
         found = json.loads((cache_folder() / SEEN_FILE).read_text("utf-8"))
-        return found if isinstance(found, dict) else {}
+        pin = found.get("pin", {"commit": "", "sha256": ""})
+        if not all(isinstance(value, str) for value in (pin["commit"], pin["sha256"])):
+            raise TypeError("its pin is none")
+        return {key: value for key, value in found.items() if isinstance(value, str) or key == "pin"}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         log.warning("%s cannot be read (%s); it is begun anew.", cache_folder() / SEEN_FILE, error)
         return {}
 

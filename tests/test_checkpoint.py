@@ -71,7 +71,9 @@ def test_damaged_checkpoints(tmp_path):
         load_checkpoint(str(folder))
 
 
-@pytest.mark.parametrize("name", ["nowhere", "runs/none.pth", "../none/at/all", "-/-", ""])
+@pytest.mark.parametrize(
+    "name", ["nowhere", "runs/none.pth", "../none/at/all", "-/-", "", "runs/robus", "a" * 5000, "a/" + "b" * 500]
+)
 def test_unknown_name_lists_the_choices(name):
     with pytest.raises(CheckpointError, match="auto, hub, bundled"):
         load_checkpoint(name)

@@ -125,20 +125,20 @@ def test_narrow_and_wide_light_and_dark(browser, url, width, scheme):
     context.close()
 
 
-def test_with_the_hub_its_model_answers_and_its_samples_join(browser, hub, published_file, tmp_path):
+def test_with_the_hub_its_model_is_heard_and_its_samples_join(browser, hub, published_file, tmp_path):
     hub.files[PUBLISHED, PUBLISHED_FILE] = published_file
     for name in PUBLISHED_SAMPLES:
         hub.files[PUBLISHED, name] = (EXAMPLES / "rocket.jpg").read_bytes()
     with running_app(tmp_path, hub.url) as address:
         page = browser.new_page()
         page.goto(address)
-        expect(page.locator("#model-line")).to_contain_text(f"hub {PUBLISHED}@", timeout=WAIT)
-        expect(page.locator("#model-line")).to_contain_text("not calibrated")
+        expect(page.locator("#model-line")).to_contain_text("Model: bundled", timeout=WAIT)
         expect(page.locator("#examples img")).to_have_count(9, timeout=WAIT)
         page.wait_for_function("[...document.querySelectorAll('#examples img')].every(i => i.naturalWidth > 0)")
         page.locator("#examples .grid-container button").last.click()
         expect(page.locator("#answer .sentence")).to_be_visible(timeout=WAIT)
-        expect(page.locator("#answer .caution")).to_contain_text("not measured here")
+        expect(page.locator("#answer .second")).to_contain_text(f"Second opinion, hub {PUBLISHED}@")
+        expect(page.locator("#answer .second")).to_contain_text("nobody has measured it")
         page.close()
 
 

@@ -1,10 +1,12 @@
 """DATA as the user typed it -> audited splits: everything that happens before the first step."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from detector.checkpoint import CheckpointError
+from detector.hub import names_repository
 from train.data import audit
 from train.data.folders import SPLITS, DataError, Sample, read_splits, require_classes, split_by_group
 from train.data.hub import fetch_dataset
@@ -87,7 +89,7 @@ def read_folder(data: str) -> tuple[list[Sample], list[str]]:
 
 
 def _locate(data: str) -> Path:
-    if not Path(data).exists() and data.count("/") == 1 and not data.startswith((".", "/", "~")):
+    if not os.path.exists(data) and names_repository(data):  # noqa: PTH110 - pathlib's raises for names too long
         try:
             return fetch_dataset(data)
         except CheckpointError as error:
