@@ -67,7 +67,7 @@ class UploadFolder:
     def _repair(self) -> None:
         """What empties temporary folders may have taken this one, and Gradio then makes it anew, for all to see."""
         try:
-            self.path.mkdir(exist_ok=True)
+            self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(0o700)
             lock = Path(self._lock.lock_file)
             if lock.exists():

@@ -23,8 +23,11 @@ HOW_TO_SEND = (
 FULL = "There is no room left for uploads on the server; try again in some minutes, or a smaller image."
 
 
-def _is_full(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+def _no_room(error: BaseException | None) -> BaseException | None:
+    """The full disk or quota that `error` is or was raised for, if any."""
+    while error and getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT):
+        error = error.__cause__
+    return error
 
 
 def keep_in(folder: Path) -> None:
@@ -74,7 +77,7 @@ class Blocks(gr.Blocks):
             error.print_exception = False
             raise
         except Exception as error:  # a path elsewhere, text, a list, too few: each raises something of its own
-            if _is_full(error):
+            if _no_room(error):
                 raise
             log.info("A call was refused: %r", error)
             raise gr.Error(HOW_TO_SEND, print_exception=False) from error
@@ -82,10 +85,10 @@ class Blocks(gr.Blocks):
     async def process_api(self, *arguments, **options) -> dict:
         try:
             return await super().process_api(*arguments, **options)
-        except OSError as error:  # what Gradio or we wrote for this answer
-            if not _is_full(error):
+        except Exception as error:  # what Gradio or we wrote for this answer
+            if not (full := _no_room(error)):
                 raise
-            log.warning("%s (%s)", FULL, error)
+            log.warning("%s (%s)", FULL, full)
             raise gr.Error(FULL, print_exception=False) from error
 
 
@@ -123,7 +126,7 @@ class Uploads:
         except ClientDisconnect:
             log.info("An upload broke off.")
         except OSError as error:
-            if not _is_full(error):
+            if not _no_room(error):
                 raise
             log.warning("%s (%s)", FULL, error)
             await PlainTextResponse(FULL, 507)(scope, receive, send)
