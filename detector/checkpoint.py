@@ -9,11 +9,11 @@ import json
 import logging
 import os
 import pickle
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from detector import CLASSES
@@ -129,13 +129,45 @@ def read_checkpoint(path: Path, name: str = "") -> Checkpoint:
             raise CheckpointError(f"{path} holds no {WEIGHTS_FILE}; give the folder of a checkpoint.")
         config = Config.read(path / CONFIG_FILE)
         weights = path / WEIGHTS_FILE
-        if config.sha256 and _sha256(weights) != config.sha256:
-            raise CheckpointError(f"{weights} is not the file its config was written for; download or train it again.")
     else:
         config, weights = Config(), path
+    sha256 = _sha256(weights)
+    if config.sha256 not in ("", sha256):
+        raise CheckpointError(f"{weights} is not the file its config was written for; download or train it again.")
     if path == BUNDLED:
         name = f"bundled {config.version}".strip()
-    return Checkpoint(_build(read_state_dict(weights), weights), config, name or str(path))
+    config = replace(config, sha256=sha256)
+    return Checkpoint(_build(read_state_dict(weights), weights), _with_kept_figures(config), name or str(path))
+
+
+def cache_folder() -> Path:
+    """Where this program remembers what it learned of models, beside what huggingface_hub keeps of them."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
+    return Path(home).expanduser() / "ai-image-detector"
+
+
+def keep_figures(config: Config) -> Path:
+    """Remember temperature and figures of the weights that `config.sha256` names; where. Raises OSError."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    known = {"temperature": config.temperature, "metrics": config.metrics}
+    write_whole(folder, {f"{config.sha256}.json": (json.dumps(known, indent=1) + "\n").encode()})
+    return folder / f"{config.sha256}.json"
+
+
+def _with_kept_figures(config: Config) -> Config:
+    """With what `keep_figures` remembers of these weights, if they came with no figures of their own."""
+    path = cache_folder() / f"{config.sha256}.json"
+    if config.measured or not path.is_file():
+        return config
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        known = replace(config, temperature=found["temperature"], metrics=found["metrics"])
+        known._check()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        log.warning("The figures in %s cannot be read (%r) and are left out; measure the model again.", path, error)
+        return config
+    return known
 
 
 def _sha256(path: Path) -> str:
@@ -146,8 +178,8 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or .pth file, read as data only. Raises CheckpointError."""
     try:
         if path.suffix == ".safetensors":
-            return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+            return load(path.read_bytes())  # load_file would keep the file mapped: on Windows it could not be replaced
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{path.name} is refused: it is damaged, or holds code beside weights, and loading it would run that code."

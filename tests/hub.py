@@ -4,17 +4,18 @@ import base64
 import hashlib
 import json
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Hub:
     """`files` maps (repo, file) to bytes; a dataset's repo begins with datasets/. `renamed` maps a repository to its
-    new name, `asked` logs the requests, `token` is what an upload must carry.
+    new name, `asked` logs the requests, `token` is what an upload must carry. `push` keeps what was there under the
+    commit that it had, and under `tags`.
 
-    `mood` is fine, redirect, truncated, error or silent.
+    `mood` is fine, redirect, truncated, error or silent (until `speak` is set).
     """
 
     def __init__(self):
@@ -27,8 +28,26 @@ class Hub:
 
     def reset(self):
         self.files, self.mood, self.asked, self.renamed = {}, "fine", [], {}
+        self.commit, self.history, self.tags = COMMIT, {}, {}
+        self.speak = threading.Event()
         self.stored = {}  # LFS: SHA-256 -> bytes
         self.token = "hf_test"
+
+    def push(self, files: dict) -> str:
+        """A new commit with these files in place of theirs; its number."""
+        self.history[self.commit] = dict(self.files)
+        self.files |= files
+        self.commit = hashlib.sha1(self.commit.encode()).hexdigest()
+        return self.commit
+
+    def at(self, revision: str) -> tuple[str, dict] | None:
+        """Commit and files of a branch, tag or commit."""
+        commit = {"main": self.commit, **self.tags}.get(revision, revision)
+        return (
+            (commit, {**self.history, self.commit: self.files}[commit])
+            if commit in {*self.history, self.commit}
+            else None
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -43,7 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, body: bool):
         self.hub.asked.append((self.command, self.path))
         if self.hub.mood == "silent":
-            time.sleep(60)
+            self.hub.speak.wait(60)
         if self.hub.mood == "error":
             return self.reply(500, {})
         if self.path.startswith("/api/datasets/"):
@@ -52,16 +71,22 @@ class _Handler(BaseHTTPRequestHandler):
             repo = self.path.removeprefix("/api/models/")
             return self.json({"id": repo}) if repo in {repo for repo, _ in self.hub.files} else self.no_repo()
         moved = self.path.startswith("/cdn")
-        owner, name, _, _, file = self.path.removeprefix("/cdn").removeprefix("/datasets").strip("/").split("/", 4)
+        owner, name, _, revision, file = (
+            self.path.removeprefix("/cdn").removeprefix("/datasets").strip("/").split("/", 4)
+        )
         repo = ("datasets/" if self.path.startswith("/datasets/") else "") + f"{owner}/{name}"
         if repo in self.hub.renamed:
             return self.reply(307, {"Location": self.path.replace(repo, self.hub.renamed[repo])})
         if repo not in {repo for repo, _ in self.hub.files}:
             return self.no_repo()
-        data = self.hub.files.get((repo, file))
+        found = self.hub.at(unquote(revision))
+        if found is None:
+            return self.reply(404, {"X-Error-Code": "RevisionNotFound", "X-Error-Message": "Invalid rev id"})
+        commit, files = found
+        data = files.get((repo, file))
         if data is None:
             return self.reply(404, {"X-Error-Code": "EntryNotFound", "X-Error-Message": "Entry not found"})
-        headers = {"X-Repo-Commit": COMMIT, "ETag": f'"{hashlib.sha256(data).hexdigest()}"'}
+        headers = {"X-Repo-Commit": commit, "ETag": f'"{hashlib.sha256(data).hexdigest()}"'}
         if self.hub.mood == "redirect" and not moved:  # large files lie on another server
             headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(len(data))}
             return self.reply(302, headers | {"Location": f"{self.hub.url}/cdn{self.path}"})

@@ -24,7 +24,7 @@ from train.fitting.loop import ResumeError
 from train.fitting.steps import Diverged
 from train.machine import keep_memory, process_group, say
 from train.recipes import RECIPES
-from train.report.evaluate import evaluate, table
+from train.report.evaluate import evaluate, measure_and_keep, table
 from train.report.push import push
 from train.run import run
 
@@ -79,8 +79,13 @@ def _evaluate(arguments: list[str]) -> None:
     )
     parser.add_argument("--model", default="auto", help=f"{CHOICES} (default: auto)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="measure on val and test, and remember the figures: the model then has words",
+    )
     options = parser.parse_args(arguments)
-    found = evaluate(options.model, options.data)
+    found = (measure_and_keep if options.keep else evaluate)(options.model, options.data)
     print(json.dumps(found, indent=1) if options.json else table(found))
 
 

@@ -9,7 +9,6 @@ import torch
 from detector.checkpoint import WEIGHTS_FILE, CheckpointError, Config, save_checkpoint
 from detector.hub import load_checkpoint
 from detector.model import DenseNet121
-from detector.transforms import VARIANTS
 from train.data import prepare
 from train.fitting.loop import STATE_FILE, ResumeError, fit, load_state
 from train.fitting.plans import classifier_only, whole_network
@@ -17,8 +16,7 @@ from train.fitting.start import initial_model
 from train.fitting.steps import Precision, targets_of
 from train.machine import from_first, rank, say, world_size
 from train.recipes import Recipe
-from train.report.evaluate import evaluation, variant_logits
-from train.report.metrics import fit_temperature
+from train.report.evaluate import measure
 from train.report.write import write_report
 
 
@@ -67,13 +65,7 @@ def run(
     history = fit(plan, recipe.sizes, targets, out, config, precision, setup | {"start": start}, state)
 
     best = from_first(lambda: load_checkpoint(str(out)).model).to(precision.device)
-    logits = {
-        split: variant_logits(best, config, found.splits[split], precision, list(VARIANTS)) for split in ("val", "test")
-    }
-    temperature = fit_temperature(logits["val"]["degraded"], targets)
-    results = {split: evaluation(z, found.splits[split], temperature) for split, z in logits.items()}
-    metrics = {split: result["variants"] for split, result in results.items()}
-    config = replace(config, temperature=temperature, metrics=metrics)
+    config, logits, results = measure(best, config, found.splits, precision)
     if rank() == 0:
         save_checkpoint(out, best, config)
         write_report(out, found, history, logits, results)

@@ -39,9 +39,9 @@ def bundled_examples() -> list[Example]:
 
 def published_samples() -> list[Example]:
     """The published model's three samples from the Hub. Raises CheckpointError if they cannot be had at once."""
-    from detector.hub import AUTO_DEADLINE, PUBLISHED, download, within
+    from detector.hub import AUTO_DEADLINE, PUBLISHED, fetch, within
 
-    paths = within(AUTO_DEADLINE, lambda: [download(PUBLISHED, name) for name in PUBLISHED_SAMPLES])
+    paths = within(AUTO_DEADLINE, lambda: fetch(PUBLISHED, list(PUBLISHED_SAMPLES)).paths)
     return [
         Example(path, label, f"Sample {path.name} of the published model")
         for path, label in zip(paths, PUBLISHED_SAMPLES.values(), strict=True)

@@ -1,20 +1,21 @@
 """The figures of a model on labelled images."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torchvision.transforms import v2
 
 from detector import CLASSES
-from detector.checkpoint import Config
+from detector.checkpoint import Config, keep_figures
 from detector.hub import load_checkpoint
 from detector.transforms import VARIANTS, eval_transforms
 from detector.verdict import share
 from train.data.folders import Sample
-from train.data.prepare import read_folder, unreadable_words
+from train.data.prepare import prepare, read_folder, unreadable_words
 from train.fitting.steps import Precision, predict_logits, targets_of
-from train.report.metrics import HUMAN, answered, figures
+from train.report.metrics import HUMAN, answered, figures, fit_temperature
 
 
 def variant_logits(
@@ -56,6 +57,32 @@ def _by(keys: Sequence[str], answers: Tensor, targets: Tensor) -> dict[str, dict
     return found
 
 
+def measure(
+    model: nn.Module, config: Config, splits: dict[str, list[Sample]], precision: Precision
+) -> tuple[Config, dict[str, dict[str, Tensor]], dict[str, dict]]:
+    """The temperature fitted on degraded val, and the figures of val and test: config with both in it; split -> variant
+    -> logits (N, 3); split -> evaluation."""
+    logits = {
+        split: variant_logits(model, config, splits[split], precision, list(VARIANTS)) for split in ("val", "test")
+    }
+    temperature = fit_temperature(logits["val"]["degraded"], targets_of(splits["val"]))
+    results = {split: evaluation(z, splits[split], temperature) for split, z in logits.items()}
+    metrics = {split: result["variants"] for split, result in results.items()}
+    return replace(config, temperature=temperature, metrics=metrics), logits, results
+
+
+def measure_and_keep(model: str, data: str) -> dict:
+    """Measure the model that `model` names on val and test of `data`, and remember temperature and figures under the
+    hash of its weights: from then on its probabilities are calibrated and it has words. The evaluation of test, and
+    where it is kept. Raises DataError or CheckpointError."""
+    checkpoint, found = load_checkpoint(model), prepare(data)
+    precision = Precision.best()
+    config, _, results = measure(checkpoint.model.to(precision.device), checkpoint.config, found.splits, precision)
+    kept = keep_figures(config)
+    about = {"model": checkpoint.name, "data": data, "kept": str(kept), "unreadable": found.audit["unreadable"]}
+    return about | results["test"]
+
+
 def evaluate(model: str, data: str) -> dict:
     """The figures of the model that `model` names (as for `detector.load`) on the images of `data`: a folder of class
     folders, its `test` folder if it is split, or a dataset of the Hub. Raises DataError or CheckpointError."""
@@ -90,6 +117,8 @@ def table(found: dict) -> str:
             width = max(len(title), *(len(name) for name in found[key]))
             rows += ["", f"{title:{width}}       n  accuracy  called AI"]
             rows += [f"{k:{width}}{v['n']:8}{v['accuracy']:10.3f}{v['called_ai']:11.3f}" for k, v in found[key].items()]
+    if "kept" in found:
+        rows += ["", f"Kept in {found['kept']}: from now on this model is calibrated and its answers have words."]
     if found["unreadable"]:
         rows += ["", unreadable_words(found["unreadable"])]
     return "\n".join(rows)
