@@ -27,6 +27,7 @@ else:
 
 
 import gradio as gr
+from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 from starlette.middleware import Middleware
 
 import detector
@@ -34,7 +35,7 @@ from detector.threads import in_background
 from ui import check, gallery
 from ui.folder import UploadFolder
 from ui.theme import CSS, THEME
-from ui.upload import Blocks, Uploads, keep_in
+from ui.upload import WRONG_CALLS, Blocks, Uploads, keep_in
 
 if TYPE_CHECKING:
     from detector.serving import Service
@@ -46,7 +47,7 @@ stays on the machine that runs this page and is deleted within minutes."""
 MAX_UPLOAD = "80mb"  # above detector.images.MAX_FILE, so that its sentence is the one people read
 MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
 SWEEP_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
-FIRST_PORT = 7860
+CLOSE_SECONDS = 3  # for what is being answered when the program is told to end
 MAX_VISITORS = 256  # whose last answer is kept at a time, about 0.2 MB each
 
 
@@ -89,7 +90,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="auto: a GPU if there is one"
     )
     parser.add_argument("--examples", type=Path, metavar="DIR", help="gallery of any folder of class folders")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    # Gradio's own defaults, $GRADIO_SERVER_NAME and $GRADIO_SERVER_PORT among them: a Space sets those.
+    parser.add_argument("--host", default=LOCALHOST_NAME, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, help="0: any free one (default: the first free one from 7860)")
     parser.add_argument("--share", action="store_true", help="a public address through Gradio's relay")
     options = parser.parse_args(arguments)
@@ -107,20 +109,26 @@ def main(arguments: list[str] | None = None) -> None:
             model = in_background(service, options.model, options.precision, options.device)
             model.add_done_callback(log_failure)
             examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
-            serve(build_demo(model, examples), host, port, options.share)
+            demo = build_demo(model, examples)
+            serve(demo, host, port, options.share)
             while not stop.wait(SWEEP_EVERY):
                 folder.sweep(check.KEEP_SECONDS)
+            stop_serving(demo)  # first, or an upload that is just coming would outlive the folder
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
 
 def free_port(host: str, port: int | None) -> int:
     """`port` if it can be listened on, any free one for 0, the first free one from 7860 for None. Raises OSError."""
-    for number in range(FIRST_PORT, FIRST_PORT + 100) if port is None else [port]:
+    first = INITIAL_PORT_VALUE
+    for number in range(first, first + TRY_NUM_PORTS) if port is None else [port]:
         try:
-            family = socket.getaddrinfo(host, number, type=socket.SOCK_STREAM)[0][0]
-            with socket.create_server((host, number), family=family) as listener:
-                return listener.getsockname()[1]
+            found = number
+            for name in (host, LOCALHOST_NAME):  # Gradio wants it to be free there too
+                for family, *_, address in socket.getaddrinfo(name, found, type=socket.SOCK_STREAM):
+                    with socket.create_server((address[0], found), family=family) as listener:
+                        found = listener.getsockname()[1]
+            return found
         except (OSError, OverflowError, UnicodeError) as error:
             problem = error
             if isinstance(error, socket.gaierror):  # no other port will help
@@ -142,9 +150,16 @@ def serve(demo: gr.Blocks, host: str, port: int, share: bool) -> None:
         run_history=False,
         footer_links=["api"],
         state_session_capacity=MAX_VISITORS,
-        app_kwargs={"middleware": [Middleware(Uploads)]},
+        app_kwargs={"middleware": [Middleware(Uploads)], "exception_handlers": WRONG_CALLS},
         prevent_thread_lock=True,
     )
+
+
+def stop_serving(demo: gr.Blocks) -> None:
+    """No request is served any more, and those that were are broken off."""
+    logging.getLogger("uvicorn.error").disabled = True  # each of them would be a traceback
+    demo.server.force_exit = demo.server.should_exit = True
+    demo.server.thread.join(CLOSE_SECONDS)
 
 
 if __name__ == "__main__":

@@ -26,13 +26,17 @@ class Page:
             raise Refused(f"{answer.status} {content[:200]!r}")
         return content
 
-    def ask(self, data: bytes, visitor: str, api_name: str | None = None) -> dict:
-        """Upload an image and wait for the answer: of the page, or of the endpoint `api_name`. Raises Refused."""
+    def upload(self, data: bytes) -> str:
+        """Where the server put it. Raises Refused."""
         head = b"--x\r\nContent-Disposition: form-data; name=files; filename=image.jpg\r\n\r\n"
         sent = self.request(
             "POST", "/gradio_api/upload", head + data + b"\r\n--x--\r\n", "multipart/form-data; boundary=x"
         )
-        image = {"path": json.loads(sent)[0], "orig_name": "image.jpg", "meta": {"_type": "gradio.FileData"}}
+        return json.loads(sent)[0]
+
+    def ask(self, data: bytes, visitor: str, api_name: str | None = None) -> dict:
+        """Upload an image and wait for the answer: of the page, or of the endpoint `api_name`. Raises Refused."""
+        image = {"path": self.upload(data), "orig_name": "image.jpg", "meta": {"_type": "gradio.FileData"}}
         event = {"data": [image] if api_name else [image, "cam", 0.7], "session_hash": visitor, "fn_index": 0}
         if api_name:
             names = [dependency["api_name"] for dependency in self.config["dependencies"]]

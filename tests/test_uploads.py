@@ -2,18 +2,23 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from app import free_port as app_free_port
 from tests.client import Page, Refused
 from tests.conftest import EXAMPLES
 from tests.running import free_port, start_app, wait_until_up
@@ -103,11 +108,35 @@ def test_a_place_that_cannot_be_written_is_no_obstacle(tmp_path, monkeypatch, ca
         pass
 
 
+def test_a_folder_that_was_cleaned_away_is_made_anew_and_still_counts_as_alive(base):
+    with UploadFolder() as folder:
+        shutil.rmtree(base)
+        folder.path.mkdir(parents=True, mode=0o755)  # as Gradio does when the next upload comes
+        folder.sweep(600)
+        assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+        with UploadFolder():  # another page starts
+            assert folder.path.exists()
+    assert list(base.iterdir()) == []
+
+
+def test_what_cannot_be_deleted_at_the_end_is_deleted_at_the_next_start(base, monkeypatch):
+    folder = UploadFolder().__enter__()
+    (folder.path / "upload.png").write_bytes(b"x")
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr("shutil.rmtree", lambda *_, **__: None)  # as if somebody wrote into it all the while
+        folder.__exit__()
+    assert folder.path.exists()
+    with UploadFolder():
+        assert not folder.path.exists()
+    assert list(base.iterdir()) == []
+
+
 def test_thumbnails_survive_a_cleaned_temporary_folder(tmp_path):
     examples = with_thumbnails(bundled_examples()[:2])
     paths = thumbnail_files(examples, tmp_path / "thumbnails")
     before = [path.read_bytes() for path in paths]
     paths[0].unlink()
+    paths[1].write_bytes(before[1][:99])  # cut short by a full disk
     assert [path.read_bytes() for path in thumbnail_files(examples, tmp_path / "thumbnails")] == before
 
 
@@ -181,3 +210,38 @@ def test_asked_to_end_while_it_starts(tmp_path, number):
     assert "Traceback" not in log
     assert "terminate called" not in log
     assert not list(tmp_path.glob(f"up/{PREFIX}*"))
+
+
+def test_asked_to_end_while_uploads_come(tmp_path):
+    """Nothing of them is left, nothing is said; the address is the one that a Space sets."""
+    port, over = free_port(), threading.Event()
+    app = start_app(tmp_path, "--model", "bundled", GRADIO_SERVER_NAME="0.0.0.0", GRADIO_SERVER_PORT=str(port))
+    wait_until_up(app, f"http://127.0.0.1:{port}", tmp_path / "log.txt")
+    assert f"http://0.0.0.0:{port}" in (tmp_path / "log.txt").read_text()
+
+    def visit() -> None:
+        page, data = Page(port), os.urandom(200_000)
+        while not over.is_set():
+            with suppress(OSError, HTTPException, Refused):
+                page.upload(os.urandom(8) + data)
+
+    visitors = [threading.Thread(target=visit) for _ in range(8)]
+    for visitor in visitors:
+        visitor.start()
+    while len(uploads_below(tmp_path / "up")) < 50:
+        assert app.poll() is None, (tmp_path / "log.txt").read_text()
+        time.sleep(0.05)
+    app.terminate()
+    assert app.wait() == 0
+    over.set()
+    for visitor in visitors:
+        visitor.join()
+    assert list((tmp_path / "up").iterdir()) == []
+    assert "Traceback" not in (tmp_path / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("host", ["::1", "localhost", "127.0.0.1"])
+def test_port_in_use_is_said(host):
+    """On another address of this machine too, since Gradio would refuse it with a sentence about its own settings."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="give another --host or --port"):
+        app_free_port(host, taken.getsockname()[1])

@@ -1,8 +1,10 @@
 """A private folder for what visitors upload: however the program ends, it goes."""
 
+import errno
 import logging
 import os
 import shutil
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -32,8 +34,9 @@ class UploadFolder:
 
     def _make(self, base: Path) -> None:
         base.mkdir(parents=True, exist_ok=True)
-        for lock in base.glob(f"{PREFIX}*.lock"):
-            _bury(lock)
+        for folder in base.glob(f"{PREFIX}*"):
+            if folder.is_dir():  # not a lock: one without a folder is somebody's who starts just now
+                _bury(folder)
         # The lock first: a folder without one would be taken for a dead process's.
         handle, name = tempfile.mkstemp(".lock", PREFIX, base)
         os.close(handle)
@@ -45,35 +48,60 @@ class UploadFolder:
     def __exit__(self, *error: object) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         self._lock.release()
-        Path(self._lock.lock_file).unlink(missing_ok=True)
+        if not self.path.exists():  # else the next start deletes it
+            Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def sweep(self, age: float) -> None:
         """Delete what nobody has written to for `age` seconds, whatever it is, but for thumbnails."""
+        self._repair()
         before = time.time() - age
         for folder, _, names in os.walk(self.path, topdown=False):
             inside = Path(folder)
             if THUMBNAILS in inside.relative_to(self.path).parts:
                 continue
             for name in names:
-                file = inside / name
-                try:
-                    found = file.stat()
-                    # A copy may carry its original's time of writing; ctime is the copy's own (on Windows its birth).
-                    if max(found.st_mtime, found.st_ctime) < before:
-                        file.unlink()
-                except FileNotFoundError:
-                    pass  # somebody else's doing
-                except OSError as problem:
-                    log.warning("An upload cannot be deleted (%s).", problem)
-            if inside != self.path and inside.stat().st_mtime < before and not any(inside.iterdir()):
-                inside.rmdir()
+                _delete(inside / name, before)
+            if inside != self.path:
+                _delete(inside, before)
+
+    def _repair(self) -> None:
+        """What empties temporary folders may have taken this one, and Gradio then makes it anew, for all to see."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.path.chmod(0o700)
+            lock = Path(self._lock.lock_file)
+            if lock.exists():
+                lock.touch()  # young files are left alone
+            else:
+                self._lock.release()
+                self._lock.acquire()
+        except OSError as problem:
+            log.warning("The folder for uploads cannot be kept (%s).", problem)
 
 
-def _bury(lock: Path) -> None:
+def _delete(path: Path, before: float) -> None:
+    """Delete a file, or a folder if nothing is in it, that was last changed before that time."""
+    try:
+        found = path.lstat()
+        # A copy may carry its original's time of writing; ctime is the copy's own (on Windows its birth).
+        if max(found.st_mtime, found.st_ctime) >= before:
+            return
+        if stat.S_ISDIR(found.st_mode):
+            path.rmdir()
+        else:
+            path.unlink()
+    except OSError as problem:
+        if problem.errno not in (errno.ENOENT, errno.ENOTEMPTY):  # gone already; in use again
+            log.warning("An upload cannot be deleted (%s).", problem)
+
+
+def _bury(folder: Path) -> None:
     """Delete a folder and its lock, if nobody holds that."""
+    lock = folder.with_suffix(".lock")
     try:
         with FileLock(lock, blocking=False):
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-            lock.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                lock.unlink(missing_ok=True)
     except (Timeout, OSError):
         pass  # its process lives, or it is another user's

@@ -89,6 +89,6 @@ def thumbnail_files(examples: list[Example], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{i}.jpg" for i in range(len(examples))]
     for path, example in zip(paths, examples, strict=True):
-        if not path.exists():
+        if not path.exists() or path.stat().st_size != len(example.thumbnail):  # lost, or cut short by a full disk
             path.write_bytes(example.thumbnail)
     return paths

@@ -7,10 +7,11 @@ import re
 from pathlib import Path
 
 import gradio as gr
+from fastapi.exceptions import RequestValidationError
 from gradio import route_utils, routes, screen_recording_utils
 from gradio.data_classes import ImageData
-from starlette.requests import ClientDisconnect
-from starlette.responses import PlainTextResponse
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 log = logging.getLogger(__name__)
@@ -20,7 +21,13 @@ HOW_TO_SEND = (
     "send {'path': the path that it answers, 'meta': {'_type': 'gradio.FileData'}}."
 )
 FULL = "There is no room left for uploads on the server; try again in some minutes, or a smaller image."
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _no_room(error: BaseException | None) -> BaseException | None:
+    """The full disk or quota that `error` is or was raised for, if any."""
+    while error and getattr(error, "errno", None) not in (errno.ENOSPC, errno.EDQUOT):
+        error = error.__cause__
+    return error
 
 
 def keep_in(folder: Path) -> None:
@@ -70,11 +77,23 @@ class Blocks(gr.Blocks):
     async def preprocess_data(self, *arguments, **options) -> list:
         try:
             return await super().preprocess_data(*arguments, **options)
-        except gr.Error:
+        except gr.Error as error:
+            error.print_exception = False
             raise
         except Exception as error:  # a path elsewhere, text, a list, too few: each raises something of its own
+            if _no_room(error):
+                raise
             log.info("A call was refused: %r", error)
             raise gr.Error(HOW_TO_SEND, print_exception=False) from error
+
+    async def process_api(self, *arguments, **options) -> dict:
+        try:
+            return await super().process_api(*arguments, **options)
+        except Exception as error:  # what Gradio or we wrote for this answer
+            if not (full := _no_room(error)):
+                raise
+            log.warning("%s (%s)", FULL, full)
+            raise gr.Error(FULL, print_exception=False) from error
 
 
 class _Parser(route_utils.GradioMultiPartParser):
@@ -111,7 +130,20 @@ class Uploads:
         except ClientDisconnect:
             log.info("An upload broke off.")
         except OSError as error:
-            if error.errno not in _NO_SPACE:
+            if not _no_room(error):
                 raise
             log.warning("%s (%s)", FULL, error)
             await PlainTextResponse(FULL, 507)(scope, receive, send)
+
+
+async def wrong_call(request: Request, error: Exception) -> JSONResponse:
+    """What the API answers to a call that is none: no list of arguments, no such endpoint."""
+    if isinstance(error, KeyError) and not request.url.path.endswith("/queue/join"):
+        raise error
+    log.info("A call was refused: %r", error)
+    code = 422 if isinstance(error, RequestValidationError) else 404
+    return JSONResponse({"detail": f'Call /predict with {{"data": [image]}}. {HOW_TO_SEND}'}, code)
+
+
+# KeyError: a `fn_index` that the page does not have.
+WRONG_CALLS = dict.fromkeys((RequestValidationError, route_utils.FnIndexInferError, KeyError), wrong_call)
