@@ -13,6 +13,7 @@ from dataclasses import dataclass
 _PNG = b"\x89PNG\r\n\x1a\n"
 # RFC 2083 and its extensions: pixels, palette, transparency, colours, orientation. Text, times and animation are not.
 _PNG_KEPT = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"iCCP", b"sRGB", b"eXIf", b"IEND")
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # colour type -> samples of a pixel
 # ITU T.81, B.1.1.3: in entropy-coded data FF is followed by 00, a restart marker or more FFs; else it is a marker.
 _JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 _EOI, _SOS = 0xD9, 0xDA
@@ -31,7 +32,7 @@ class Picture:
 
     data: bytes
     scans: int = 0  # of a JPEG: each costs a pass over all pixels
-    whole: bool = True  # False for a JPEG that ends before its end marker
+    whole: bool = True  # False for a JPEG or PNG that ends before its end marker
 
 
 def picture_of(data: bytes) -> Picture:
@@ -87,7 +88,26 @@ def _png(data: bytes) -> Picture:
             kept += [struct.pack(">I", len(body)), kind, body, right]
         if kind == b"IEND":
             return Picture(b"".join(kept))
-    return Picture(b"".join([*kept, struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))]))
+    return Picture(b"".join([*kept, struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))]), whole=False)
+
+
+def png_rows(data: bytes) -> int:
+    """How many rows of a PNG's picture are there, from the top; of an interlaced one all or none."""
+    width, height, bits, colour, *_, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
+    row = 1 + -(-width * bits * _PNG_CHANNELS.get(colour, 1) // 8)  # bytes, with the one that names its filter
+    stream, came, start = zlib.decompressobj(), 0, len(_PNG)
+    while start + 8 <= len(data) and came < row * height:
+        length, kind = struct.unpack_from(">I4s", data, start)
+        body = data[start + 8 : start + 8 + length] if kind == b"IDAT" else b""
+        start += 12 + length
+        try:
+            while body and came < row * height:
+                came += len(stream.decompress(body, 2**20))
+                body = stream.unconsumed_tail
+        except zlib.error:
+            break
+    rows = min(came // row, height)
+    return rows if not interlaced or stream.eof else 0
 
 
 def _appended_video(data: bytes) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from detector.colour import to_srgb
-from detector.containers import Picture, picture_of
+from detector.containers import Picture, picture_of, png_rows
 from detector.levels import LevelError, open_tiff, to_8_bit
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ MAX_PIXELS = 50_000_000  # 150 MB decoded
 MIN_SIDE = 32  # pixels; below this there is nothing to judge
 MAX_SCANS = 64  # of a progressive JPEG; encoders write about 10, and each costs a pass over all pixels
 MAX_PAGES = 16  # of a TIFF that are looked at for the picture itself
-ENOUGH_ROWS = 0.5  # of a JPEG that breaks off: what a browser draws is judged if that share of it is there
+ENOUGH_ROWS = 0.5  # of a JPEG or PNG that breaks off: what a browser draws is judged if that share of it is there
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF")
 SUFFIXES = frozenset(
     [".jpg", ".jpeg", ".jfif", ".mpo", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"]
@@ -138,8 +138,10 @@ def _decode(image: Image.Image, picture: Picture, name: str, enough: int | None)
     def load() -> Image.Image:
         if enough:
             image.draft(None, (enough, enough))  # JPEG's own scaling; other formats ignore it
-        image.load()
-        return image if picture.whole else _rows_that_came(image, name)
+        if picture.whole:
+            image.load()
+            return image
+        return _rows_that_came(image, picture, name)
 
     try:
         if image.format == "TIFF":
@@ -170,10 +172,19 @@ def _finish(load: Callable[[], Image.Image], name: str) -> Image.Image:
         raise ImageError(f"{name} {DAMAGED}") from error
 
 
-def _rows_that_came(image: Image.Image, name: str) -> Image.Image:
-    """A JPEG that broke off, without its lower rows that never came: the decoder leaves them in plain middle grey."""
-    came = np.flatnonzero((np.asarray(image.convert("RGB")) != 128).any((1, 2)))
-    rows = int(came[-1]) + 1 if len(came) else 0
+def _rows_that_came(image: Image.Image, picture: Picture, name: str) -> Image.Image:
+    """A JPEG or PNG that breaks off, without its lower rows that never came."""
+    if image.format == "PNG":
+        rows = png_rows(picture.data)
+        try:
+            image.load()
+        except OSError:
+            image.tile = []  # the rows that came are in place
+    else:
+        image.load()
+        # The decoder leaves in plain middle grey what never came.
+        came = np.flatnonzero((np.asarray(image.convert("RGB")) != 128).any((1, 2)))
+        rows = int(came[-1]) + 1 if len(came) else 0
     if rows < max(ENOUGH_ROWS * image.height, MIN_SIDE):
         raise ImageError(DAMAGED)
     if rows < image.height:

@@ -130,6 +130,18 @@ def test_png_without_its_end_and_with_wrong_sums_over_sound_pixels():
         open_image(data[: place + 400] + b"oops" + data[place + 404 :])
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "1", "LA"])
+def test_png_that_breaks_off_loses_only_the_rows_that_never_came(mode, caplog):
+    noise = Image.fromarray(RNG.integers(0, 256, (300, 200, 3), np.uint8)).convert(mode)
+    whole, data = open_image(encode(noise, "PNG")), encode(noise, "PNG")
+    found = open_image(data[: int(len(data) * 0.8)])
+    assert 150 <= found.height < 300
+    assert found.tobytes() == whole.crop((0, 0, 200, found.height)).tobytes()
+    assert "breaks off" in caplog.text
+    with pytest.raises(ImageError, match="damaged or incomplete"):
+        open_image(data[: int(len(data) * 0.3)])
+
+
 def test_pixels_of_a_png_still_count():
     data = png(3000, 3000, 8, 2, b"".join(b"\0" + RNG.integers(0, 256, 9000, np.uint8).tobytes() for _ in range(3000)))
     with pytest.raises(ImageError, match="has 26 MB and the limit is 20 MB"):
@@ -179,6 +191,15 @@ def test_tiff_of_many_pages_shows_its_first():
     pages = [Image.fromarray(page) for page in pages]
     larger = Image.new("RGB", (4000, 500))  # another sheet, not the same picture larger
     assert open_image(encode(pages[0], "TIFF", save_all=True, append_images=[pages[1], larger])).size == (48, 64)
+
+
+def test_16_bit_grey_with_a_transparent_value():
+    """The value means nothing once there are only 256 of them."""
+    rows = b"".join(b"\0" + row.tobytes() for row in (gradient() * 65535).astype(">u2"))
+    data = png(48, 64, 16, 0, rows)
+    place = data.index(b"IDAT") - 4
+    data = data[:place] + chunk(b"tRNS", b"\x12\x34") + data[place:]
+    assert close(open_image(data), np.repeat((gradient() * 255).astype(int)[..., None], 3, 2), 1)
 
 
 def test_tiff_that_asks_for_too_much():
