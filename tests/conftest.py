@@ -1,9 +1,12 @@
 """What the tests share: a small Hub on loopback, a model of the published layout, the real images."""
 
 import os
+import signal
 import tempfile
 from pathlib import Path
 
+# A shell that runs the tests in the background has them ignore Ctrl+C, and all programs that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Read when the libraries are imported, hence before everything else: no test may reach the real Hub or a user's cache.
 os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hub-")
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
