@@ -57,7 +57,8 @@ def test_what_is_imported_is_declared(rooms, extras):
     declared |= {line for extra in extras for line in PROJECT["optional-dependencies"][extra]}
     names = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in declared}
     optional = {"pillow_heif": ["pillow-heif"], "spaces": ["gradio"]}  # which need not be installed; on Spaces alone
-    homes = packages_distributions() | optional | {"starlette": ["gradio"]}  # gradio is made with it
+    made_with = {"starlette": ["gradio"], "fastapi": ["gradio"]}
+    homes = packages_distributions() | optional | made_with
     files = [path for room in rooms for path in ((ROOT / room).rglob("*.py") if "." not in room else [ROOT / room])]
     for path in files:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
