@@ -66,7 +66,7 @@ def names_repository(name: str) -> bool:
     """Whether a name that is no path here may be one of the Hub's: not a mistyped folder, nor a weights file."""
     first, _, rest = name.partition("/")
     a_path = first in ("runs", "data") or os.path.isdir(first) or Path(rest).suffix in WEIGHT_SUFFIXES  # noqa: PTH112
-    return not a_path and re.fullmatch(r"[\w-][\w.-]{0,95}/[\w.-]{1,96}(@[\w./-]{1,200})?", name) is not None
+    return not a_path and re.fullmatch(r"\w[\w.-]{0,95}/[\w.-]{1,96}(@[\w./-]{1,200})?", name) is not None
 
 
 def _from_hub(repo_id: str, revision: str = "main") -> Checkpoint:

@@ -24,11 +24,11 @@ def nothing_to_judge(image: Image.Image) -> str:
         return f"it is a strip, {image.width:,} x {image.height:,} pixels; cut out the part that matters"
     edges, bits, coarse = statistics(image)
     if edges < FEW_EDGES:
-        return "it has no edges, as a plain area or a gradient"
+        return "it has no edges, like a plain area or a gradient"
     if edges < FLAT_EDGES and bits < FLAT_BITS:
         return "it has hardly more than one or two flat areas"
     if coarse < EVEN:
-        return "it is the same all over, as noise or a repeated pattern is"
+        return "it is the same all over, like noise or a repeated pattern"
     return ""
 
 

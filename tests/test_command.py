@@ -33,7 +33,7 @@ def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     (folder / "sub").mkdir()
     shutil.copy(EXAMPLES / "chelsea.png", folder / "cat.png")
-    Image.new("L", (90, 60), 99).save(folder / "sub" / "cat.png")
+    Image.open(EXAMPLES / "coffee.png").convert("L").resize((90, 60)).save(folder / "sub" / "cat.png")
     (folder / "broken.jpg").write_bytes(b"no picture")
     (folder / "zoë, grey.webp").write_bytes((EXAMPLES / "rocket.jpg").read_bytes())  # a suffix that lies, a comma
     (folder / "notes.txt").write_text("left alone")
