@@ -2,16 +2,20 @@
 
 import csv
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from detector import CLASSES
-from detector.transforms import Web, hard, recompress
+from detector.transforms import Web, card_transforms, eval_transforms, hard, recompress, train_transforms
+from train.data import loader
 from train.data.folders import DataError, Sample, class_of, read_splits, split_by_group
-from train.data.loader import Batches, Images
+from train.data.loader import Batches, Images, image_loader
 from train.data.prepare import prepare, read_folder, words
+from train.machine import worker_count
 
 # Names of folders
 
@@ -127,6 +131,30 @@ def test_draws_depend_on_epoch_and_index_alone(coloured):
     first = [views[0][i][0] for i in range(6)]
     assert [views[1][i][0] for i in (5, 3, 4, 2, 1, 0)] == [first[i] for i in (5, 3, 4, 2, 1, 0)]
     assert [views[2][i][0] for i in range(6)] != first
+
+
+@pytest.mark.parametrize("few", [0, 1000])
+@pytest.mark.parametrize("make", [eval_transforms, train_transforms, card_transforms])
+def test_loaded_batches_are_to_the_last_bit_what_the_transform_gives(coloured, monkeypatch, make, few):
+    """In processes of their own and in this one, though it is bytes that are loaded."""
+    monkeypatch.setattr(loader, "FEW", few)
+    images = Images(read_splits(coloured)["train"], make(64), epoch=1)
+    order = [[7, 3, 11], [30]]
+    for indices, (x, target) in zip(order, image_loader(images, order, lambda pixels: pixels), strict=True):
+        assert torch.equal(x, torch.stack([images[i][0] for i in indices]))
+        assert target.tolist() == [images[i][1] for i in indices]
+
+
+def test_loaders_fit_into_shared_memory(monkeypatch):
+    """A container has 64 MB of it."""
+    batch = 64 * 3 * 224 * 224  # bytes
+    for free in (0, 10**6, 30 * 10**6, 64 * 2**20, 10**10):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        found = loader.workers(10**4, batch)
+        n = found.get("num_workers", 0)
+        assert batch * (n * found.get("prefetch_factor", 0) + (n > 0)) <= free
+    assert n == worker_count()
+    assert loader.workers(10) == {}
 
 
 def test_batches_of_an_epoch():

@@ -4,11 +4,14 @@ torchrun --nproc-per-node=2 -m train DATA          # gloo between CPU processes,
 """
 
 import ctypes
+import math
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -48,7 +51,18 @@ def world_size() -> int:
 
 def worker_count() -> int:
     """Loader workers for this process, so that all processes of a machine together have one a core."""
-    return max(1, min(8, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1))))
+    return max(1, min(8, cores() // _neighbours()))
+
+
+def shared_memory() -> float:
+    """Bytes of it that this process may fill. A container has 64 MB; only Linux has a limit."""
+    place = Path("/dev/shm")
+    return shutil.disk_usage(place).free // _neighbours() if place.is_dir() else math.inf
+
+
+def _neighbours() -> int:
+    """Processes of the same training on this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def say(text: str) -> None:

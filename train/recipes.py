@@ -9,9 +9,7 @@ HINT_WEIGHT = 0.5  # of a teacher's hints beside the labels' cross-entropy: at 1
 EVAL_BATCH_SIZE = 64  # images; without gradients there is room, and a larger batch is no faster on a CPU
 SAVE_EVERY = 300  # seconds; what a killed run loses at most, where saving takes a second
 FEW = 400  # images below which loading in processes of its own costs more than it spares: each takes seconds to start
-PREFETCH = (
-    2  # batches that each of those keeps ready; as bytes 5 MB each at 224 pixels, and a container's /dev/shm has 64
-)
+PREFETCH = 2  # batches that each of those keeps ready: one to give, one to make
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,8 @@ def distill(data: Path, teacher: Path, out: Path) -> None:
     for epoch, size in enumerate(sizes, 1):
         distiller.train()
         title = f"distill, epoch {epoch}/{len(sizes)}, {size} px"
-        loader = image_loader(Images(samples, train_transforms(size), epoch), Batches(len(samples), BATCH_SIZE, epoch))
+        batches = Batches(len(samples), BATCH_SIZE, epoch)
+        loader = image_loader(Images(samples, train_transforms(size), epoch), batches, precision.put)
         # The distiller gives logits, hint loss; the loop wants the loss first.
         sums = train_one_epoch(lambda x, _: distiller(x)[::-1], loader, optimizer, scheduler, precision, title)
         print(f"{title}: hint loss {sums.loss / sums.n:.3f}", flush=True)

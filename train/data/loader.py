@@ -1,16 +1,18 @@
 """Samples -> batches: what a run sees, in an order and with draws that its epoch alone decides."""
 
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from detector.images import ImageError, open_image
 from detector.transforms import in_two
 from train.data.folders import SEED, DataError, Sample
-from train.machine import rank, worker_count, world_size
+from train.machine import rank, say, shared_memory, worker_count, world_size
 from train.recipes import FEW, PREFETCH
 
 
@@ -25,28 +27,14 @@ class Images(Dataset):
         return len(self.samples)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int] | DataError:
-        return self.drawn(index, self.transform)
-
-    def drawn(self, index: int, transform: Callable) -> tuple[Tensor, int] | DataError:
-        """A sample by another transform, with the same draws."""
         sample = self.samples[index]
         draw = random.Random(f"{SEED}/{self.epoch}/{index}").getrandbits(63)
         random.seed(draw)
         torch.manual_seed(draw)
         try:
-            return transform(open_image(sample.path)), sample.target
+            return self.transform(open_image(sample.path)), sample.target
         except ImageError as error:  # it could be read when the run began
             return DataError(f"The data changed while it was in use: {error}")
-
-
-class _Bytes(Dataset):
-    """Images as uint8, as workers ship them."""
-
-    def __init__(self, images: Images, to_bytes: Callable):
-        self.images, self.to_bytes = images, to_bytes
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int] | DataError:
-        return self.images.drawn(index, self.to_bytes)
 
 
 class Batches(Sampler[list[int]]):
@@ -73,38 +61,50 @@ class Batches(Sampler[list[int]]):
         return len(self.batches)
 
 
-class _Loader(DataLoader):
-    """Makes x of the workers' bytes, and raises a DataError in its own words, where a DataLoader would wrap a worker's
-    traceback in it."""
+class _Loader:
+    """Batches (x, target) of a loader that ships bytes."""
 
-    normalise: Callable
+    def __init__(self, loader: DataLoader, put: Callable[[Tensor], Tensor], to_x: Callable[[Tensor], Tensor]):
+        self.loader, self.put, self.to_x = loader, put, to_x
 
-    def __iter__(self) -> Iterator:
-        for batch in super().__iter__():
-            if isinstance(batch, DataError):
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for batch in self.loader:
+            if isinstance(batch, DataError):  # raised in a worker it would be wrapped in a traceback
                 raise batch
-            pixels, targets = batch
-            yield self.normalise(pixels), targets
+            pixels, target = batch
+            yield self.to_x(self.put(pixels)), target
+
+
+def image_loader(
+    images: Images, batches: Batches | Sequence[list[int]], put: Callable[[Tensor], Tensor]
+) -> Iterable[tuple[Tensor, Tensor]]:
+    """(x, target) for each of `batches`. They come as uint8, and become x where `put` brings them."""
+    to_pixels, to_x = in_two(images.transform)
+    batch_bytes = to_pixels(Image.new("RGB", (64, 64))).nbytes * max(map(len, batches), default=0)
+    loader = DataLoader(
+        Images(images.samples, to_pixels, images.epoch),
+        batch_sampler=batches,
+        collate_fn=_collate,
+        pin_memory=torch.cuda.is_available(),
+        **workers(len(images), batch_bytes),
+    )
+    return _Loader(loader, put, to_x)
 
 
 def _collate(items: list) -> tuple[Tensor, Tensor] | DataError:
     return next((item for item in items if isinstance(item, DataError)), None) or default_collate(items)
 
 
-def image_loader(dataset: Images, batches: Iterable[list[int]]) -> DataLoader:
-    """Loads `batches` of `dataset`."""
-    to_bytes, normalise = in_two(dataset.transform)
-    loader = _Loader(
-        _Bytes(dataset, to_bytes),
-        batch_sampler=batches,
-        collate_fn=_collate,
-        pin_memory=torch.cuda.is_available(),
-        **workers(len(dataset)),
-    )
-    loader.normalise = normalise
-    return loader
-
-
-def workers(n: int) -> dict:
-    """A DataLoader's arguments for `n` images: processes of their own where those pay."""
-    return {} if n < FEW else {"num_workers": worker_count(), "prefetch_factor": PREFETCH}
+def workers(n: int, batch_bytes: int = 0) -> dict:
+    """A DataLoader's arguments for `n` images: processes of their own where those pay, and no more of them than there
+    is room for in shared memory, where their batches wait."""
+    if n < FEW:
+        return {}
+    room = shared_memory() // ((PREFETCH + 1) * batch_bytes) if batch_bytes else math.inf  # + 1: one is in use
+    if count := min(worker_count(), room):
+        return {"num_workers": count, "prefetch_factor": PREFETCH}
+    say("Shared memory is too small for loader processes, so training waits for its images; see docker run --shm-size.")
+    return {}

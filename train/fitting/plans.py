@@ -1,6 +1,6 @@
 """What the two recipes optimise: the whole network, or a linear layer on cached features."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class Plan:
     optimizer: Optimizer
     scheduler: LRScheduler
     batches: Callable[[int, int], Batches]  # (epoch from 1, first step) -> what is left of that epoch
-    loader: Callable[[int, Batches], DataLoader]  # (epoch, its batches) -> (x, target)
+    loader: Callable[[int, Batches], Iterable[tuple[Tensor, Tensor]]]  # (epoch, its batches) -> (x, target)
     validate: Callable[[], Tensor]  # -> logits (N, 3) of the validation images
 
 
@@ -62,9 +62,9 @@ def whole_network(
     def batches(epoch: int, start: int) -> Batches:
         return Batches(len(splits["train"]), recipe.batch_size, epoch, start)
 
-    def loader(epoch: int, left: Batches) -> DataLoader:
+    def loader(epoch: int, left: Batches) -> Iterable[tuple[Tensor, Tensor]]:
         size = recipe.sizes[epoch - 1]
-        return image_loader(Images(splits["train"], recipe.transforms(size), epoch), left)
+        return image_loader(Images(splits["train"], recipe.transforms(size), epoch), left, precision.put)
 
     steps = batches(1, 0).n_steps * len(recipe.sizes)
     scheduler = OneCycleLR(optimizer, recipe.lr, total_steps=steps)
