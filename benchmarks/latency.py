@@ -50,11 +50,10 @@ def measure() -> dict:
                 show_cam_on_image(picture, cam(x, [ClassifierOutputTarget(index)])[0], use_rgb=True)
 
     def ours() -> None:
-        image = model.open(data)
-        (verdict,) = model.classify([model.transform(image)])
-        image.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.HAMMING)
+        prepared = model.prepare(data, VIEW_SIDE)
+        (verdict,) = model.classify([prepared])
         for index in range(len(CLASSES)):
-            overlay(image, verdict.maps, index)
+            overlay(prepared.image, verdict.maps, index)
 
     found = in_turns(
         {

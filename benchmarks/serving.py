@@ -115,19 +115,12 @@ from benchmarks.common import jpeg
 from detector.explain import VIEW_SIDE, overlay
 from ui.check import _to_jpeg
 model, data = detector.load("bundled"), jpeg(1024)
-image = model.open(data)
-x = model.transform(image)
-(verdict, *_) = model.classify([x] * 8)
-def view():
-    small = image.copy()
-    small.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.HAMMING)
-    return small
-small = view()
+prepared = model.prepare(data, VIEW_SIDE)
+small = prepared.image
+(verdict, *_) = model.classify([prepared] * 8)
 parts = {
-    "forward and maps, batch of 8": lambda: model.classify([x] * 8),
-    "decoding": lambda: model.open(data),
-    "to the network's input": lambda: model.transform(image),
-    "the view": view,
+    "forward and maps, batch of 8": lambda: model.classify([prepared] * 8),
+    "decoding, to the network's input and the view": lambda: model.prepare(data, VIEW_SIDE),
     "overlay and JPEGs": lambda: (Image.open(io.BytesIO(_to_jpeg(small))), _to_jpeg(overlay(small, verdict.maps, 0))),
 }
 found = {}
@@ -164,7 +157,7 @@ def serve(kind: str, port: int) -> None:
     together = {
         "ours": lambda path: to_json(service.answer(path).verdict),
         "none": lambda path: to_json(model.predict([path])[0]),
-        "gradio": lambda paths: [[to_json(v) for v in model.classify([model.transform(model.open(p)) for p in paths])]],
+        "gradio": lambda paths: [[to_json(v) for v in model.classify([model.prepare(p) for p in paths])]],
     }[kind]
     queue = {"batch": True, "max_batch_size": 8, "concurrency_limit": 1} if kind == "gradio" else {}
     with gr.Blocks(analytics_enabled=False) as demo:

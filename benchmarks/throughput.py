@@ -56,7 +56,7 @@ def _measure(folder: Path) -> dict:
     vit = pipeline(
         "image-classification", model=ViTForImageClassification(ViTConfig(num_labels=3)), image_processor=processor
     )
-    batch = torch.stack([model.transform(model.open(file)) for file in files[:BATCH_SIZE]])
+    batch = torch.stack([model.prepare(file).x for file in files[:BATCH_SIZE]])
 
     def ours() -> None:
         with Path(devnull).open("w") as quiet, redirect_stdout(quiet):
