@@ -118,10 +118,12 @@ def fetch(repo_id: str, names: list[str], revision: str = "main") -> Fetched:
     try:
         commit = _commit(repo_id, names[0], revision)
         paths = [_download(repo_id, name, commit) for name in names]
+    except Missing:
+        raise
     except CheckpointError as error:
         last = _seen().get(key, revision)
         paths = _cached(repo_id, names, last)
-        if paths is None or isinstance(error, Missing):
+        if paths is None:
             raise
         log.warning("%s The copy in the cache is used.", error)
         return Fetched(paths[0].parent.name, paths, f"{error} The copy in the cache is used.")
@@ -147,8 +149,11 @@ def _commit(repo_id: str, name: str, revision: str) -> str:
     import huggingface_hub as hub
 
     # Asked first, since hf_hub_download takes half a minute to find out that there is no network.
-    url = hub.hf_hub_url(repo_id, name, revision=revision)
-    found = _asking(repo_id, name, revision, lambda: hub.get_hf_file_metadata(url, timeout=CONNECT_TIMEOUT))
+    def ask() -> hub.HfFileMetadata:
+        url = hub.hf_hub_url(repo_id, name, revision=revision)  # refuses names itself, in huggingface_hub 1.x
+        return hub.get_hf_file_metadata(url, timeout=CONNECT_TIMEOUT)
+
+    found = _asking(repo_id, name, revision, ask)
     if not found.commit_hash:
         raise CheckpointError(f"The Hub did not say which commit of {repo_id} it has.")
     return found.commit_hash

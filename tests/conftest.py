@@ -80,10 +80,11 @@ def real_images() -> Path:
 
 @pytest.fixture(scope="session")
 def pictures() -> list[Image.Image]:
-    """Five of the examples, and one picture of pure noise."""
-    names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "starry_night.jpg")
-    noise = np.random.default_rng(3).integers(0, 256, (300, 400, 3), np.uint8)
-    return [open_image(EXAMPLES / name) for name in names] + [Image.fromarray(noise)]
+    """The six examples, the last under a camera's noise."""
+    names = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "starry_night.jpg", "grace_hopper.jpg")
+    found = [open_image(EXAMPLES / name) for name in names]
+    noise = np.random.default_rng(3).normal(0, 25, np.asarray(found[-1]).shape)
+    return [*found[:-1], Image.fromarray((np.asarray(found[-1]) + noise).clip(0, 255).astype(np.uint8))]
 
 
 @pytest.fixture(scope="session")
