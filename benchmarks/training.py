@@ -94,7 +94,7 @@ def card(samples: list[Sample], val: list[Sample], rounds: int, precision: Preci
         for epoch in range(1, epochs + 1):
             data = Images(samples, CARD.transforms(CARD.sizes[0]), epoch)
             order = torch.randperm(len(samples)).split(CARD.batch_size)
-            for x, target in image_loader(data, [batch.tolist() for batch in order], precision.put):
+            for x, target in image_loader(data, [batch.tolist() for batch in order], precision.device):
                 with precision.autocast(), torch.no_grad():
                     features = torch.relu(network.features(precision.put(x))).mean((2, 3))
                 optimizer.zero_grad()

@@ -120,9 +120,10 @@ def test_index_that_says_nothing_is_refused(tmp_path, text, words):
 
 def test_very_long_images_can_be_degraded():
     """WebP holds 16,383 pixels a side and JPEG 65,500."""
-    for degrade in (Web(1.0), hard, lambda image: recompress(image, 70)):
-        for _ in range(8):
-            assert min(degrade(Image.new("RGB", (32, 40_000))).size) >= 1
+    for degrade in (hard, lambda image: recompress(image, 70)):
+        assert min(degrade(Image.new("RGB", (32, 40_000))).size) >= 1
+    for _ in range(8):  # which may scale it up ninefold first
+        assert min(Web(1.0)(Image.new("RGB", (32, 17_000))).size) >= 1
 
 
 def test_draws_depend_on_epoch_and_index_alone(coloured):
@@ -140,7 +141,7 @@ def test_loaded_batches_are_to_the_last_bit_what_the_transform_gives(coloured, m
     monkeypatch.setattr(loader, "FEW", few)
     images = Images(read_splits(coloured)["train"], make(64), epoch=1)
     order = [[7, 3, 11], [30]]
-    for indices, (x, target) in zip(order, image_loader(images, order, lambda pixels: pixels), strict=True):
+    for indices, (x, target) in zip(order, image_loader(images, order, torch.device("cpu")), strict=True):
         assert torch.equal(x, torch.stack([images[i][0] for i in indices]))
         assert target.tolist() == [images[i][1] for i in indices]
 

@@ -43,7 +43,7 @@ def distill(data: Path, teacher: Path, out: Path) -> None:
         distiller.train()
         title = f"distill, epoch {epoch}/{len(sizes)}, {size} px"
         batches = Batches(len(samples), BATCH_SIZE, epoch)
-        loader = image_loader(Images(samples, train_transforms(size), epoch), batches, precision.put)
+        loader = image_loader(Images(samples, train_transforms(size), epoch), batches, precision.device)
         # The distiller gives logits, hint loss; the loop wants the loss first.
         sums = train_one_epoch(lambda x, _: distiller(x)[::-1], loader, optimizer, scheduler, precision, title)
         print(f"{title}: hint loss {sums.loss / sums.n:.3f}", flush=True)

@@ -64,8 +64,8 @@ class Batches(Sampler[list[int]]):
 class _Loader:
     """Batches (x, target) of a loader that ships bytes."""
 
-    def __init__(self, loader: DataLoader, put: Callable[[Tensor], Tensor], to_x: Callable[[Tensor], Tensor]):
-        self.loader, self.put, self.to_x = loader, put, to_x
+    def __init__(self, loader: DataLoader, to_x: Callable[[Tensor], Tensor], device: torch.device):
+        self.loader, self.to_x, self.device = loader, to_x, device
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -75,13 +75,13 @@ class _Loader:
             if isinstance(batch, DataError):  # raised in a worker it would be wrapped in a traceback
                 raise batch
             pixels, target = batch
-            yield self.to_x(self.put(pixels)), target
+            yield self.to_x(pixels.to(self.device, non_blocking=True)), target
 
 
 def image_loader(
-    images: Images, batches: Batches | Sequence[list[int]], put: Callable[[Tensor], Tensor]
+    images: Images, batches: Batches | Sequence[list[int]], device: torch.device
 ) -> Iterable[tuple[Tensor, Tensor]]:
-    """(x, target) for each of `batches`. They come as uint8, and become x where `put` brings them."""
+    """(x, target) for each of `batches`. Workers ship uint8, which becomes x on `device`."""
     to_pixels, to_x = in_two(images.transform)
     batch_bytes = to_pixels(Image.new("RGB", (64, 64))).nbytes * max(map(len, batches), default=0)
     loader = DataLoader(
@@ -91,7 +91,7 @@ def image_loader(
         pin_memory=torch.cuda.is_available(),
         **workers(len(images), batch_bytes),
     )
-    return _Loader(loader, put, to_x)
+    return _Loader(loader, to_x, device)
 
 
 def _collate(items: list) -> tuple[Tensor, Tensor] | DataError:

@@ -64,7 +64,7 @@ def whole_network(
 
     def loader(epoch: int, left: Batches) -> Iterable[tuple[Tensor, Tensor]]:
         size = recipe.sizes[epoch - 1]
-        return image_loader(Images(splits["train"], recipe.transforms(size), epoch), left, precision.put)
+        return image_loader(Images(splits["train"], recipe.transforms(size), epoch), left, precision.device)
 
     steps = batches(1, 0).n_steps * len(recipe.sizes)
     scheduler = OneCycleLR(optimizer, recipe.lr, total_steps=steps)

@@ -102,7 +102,7 @@ def predict_logits(
     """The model's output (N, C) for all samples, in their order, in fp32 on the CPU; all processes share the work."""
     model.eval()
     mine = torch.arange(rank(), len(samples), world_size()).split(EVAL_BATCH_SIZE)
-    loader = image_loader(Images(samples, transform, epoch), [batch.tolist() for batch in mine], precision.put)
+    loader = image_loader(Images(samples, transform, epoch), [batch.tolist() for batch in mine], precision.device)
     outputs = []
     bar = tqdm(loader, title, unit="batch", mininterval=1, leave=False, disable=None if rank() == 0 else True)
     for x, _ in bar:
