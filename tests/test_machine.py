@@ -14,8 +14,8 @@ from detector.model import DenseNet121
 from train.machine import keep_memory
 if sys.argv[1] == "keep":
     print(keep_memory())
-model, x, faults = DenseNet121(), torch.randn(32, 3, 128, 128), []
-for _ in range(4):
+model, x, faults = DenseNet121(), torch.randn(16, 3, 96, 96), []
+for _ in range(3):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     model(x).sum().backward()
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)

@@ -22,6 +22,7 @@ from train.fitting.loop import STATE_FILE
 from train.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = 1800  # seconds: for a run that hangs, not for one on a busy machine
 FEW_MB = 30 * 2**20  # bytes: a checkpoint fits, the state of a run does not
 
 
@@ -37,14 +38,14 @@ def start(module: str, *arguments: str, cwd: Path, limit: int | None = None, pro
 
 
 def finish(process: subprocess.Popen) -> str:
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     return out
 
 
 def sentence(process: subprocess.Popen) -> str:
     """What a run that failed says: one sentence and no traceback."""
-    _, err = process.communicate(timeout=240)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, err
     assert "Traceback" not in err
     last = err.strip().splitlines()[-1]
@@ -191,7 +192,7 @@ def test_two_processes_train_the_whole_network(coloured, tmp_path):
 
 def test_an_error_in_the_first_process_ends_all(tmp_path):
     process = start("train", "/nowhere", cwd=tmp_path, processes=2)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "There is no folder /nowhere" in err
 
@@ -199,6 +200,6 @@ def test_an_error_in_the_first_process_ends_all(tmp_path):
 def test_a_batch_that_cannot_be_shared(coloured, tmp_path):
     typed = (str(coloured), "--init", "scratch", "--batch-size", "13")
     process = start("train", *typed, cwd=tmp_path, processes=2)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "give --batch-size a multiple of 2" in err
