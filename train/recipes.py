@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from detector.transforms import card_transforms, train_transforms
 
-HINT_WEIGHT = 0.5  # of a teacher's hints beside the labels' cross-entropy: the labels lead; no other weight was tried
+HINT_WEIGHT = 0.5  # of a teacher's hints beside the labels' loss: the labels lead; no other weight was tried
 EVAL_BATCH_SIZE = 64  # images; without gradients there is room, and a larger batch is no faster on a CPU
 SAVE_EVERY = 300  # seconds; what a killed run loses at most, where saving takes a second
-FEW = 200  # images; below, loading in processes of their own gains nothing: 100 take 2.1 s so and 1.8 s without (2 cores)
+FEW = 200  # images; of fewer, processes of their own gain nothing: 100 take 2.1 s so and 1.8 s without (2 cores)
 PREFETCH = 2  # batches that each of those keeps ready: one to give, one to make
 
 
