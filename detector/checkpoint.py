@@ -135,10 +135,7 @@ def read_checkpoint(path: Path, name: str = "") -> Checkpoint:
         weights = path / WEIGHTS_FILE
     else:
         config, weights = Config(), path
-    try:
-        data = weights.read_bytes()  # once: what is checked is what is loaded
-    except OSError as error:
-        raise CheckpointError(f"{weights} cannot be read ({error.strerror}); check the path.") from error
+    data = _read(weights)  # once: what is checked is what is loaded
     sha256 = hashlib.sha256(data).hexdigest()
     if config.sha256 not in ("", sha256):
         raise CheckpointError(f"{weights} is not the file its config was written for; download or train it again.")
@@ -182,7 +179,14 @@ def _with_kept_figures(config: Config) -> Config:
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The tensors of a .safetensors or .pth file, read as data only. Raises CheckpointError."""
-    return _state_dict(path.read_bytes(), path)
+    return _state_dict(_read(path), path)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check the path.") from error
 
 
 def _state_dict(data: bytes, path: Path) -> dict[str, Tensor]:

@@ -5,7 +5,6 @@ then taken at that commit, so that files of two commits never mix; without an an
 taken. The published model, heard beside the bundled one, is pinned: once seen, it stays that commit and that file.
 """
 
-import hashlib
 import json
 import logging
 import os
@@ -81,16 +80,15 @@ def _pinned() -> Checkpoint:
     """The published model, at the commit and with the very file that were seen first. Raises CheckpointError."""
     pin = _seen().get("pin")  # none is shipped with the project: the Hub could not be reached when this was written
     found = fetch(PUBLISHED, [PUBLISHED_FILE], pin["commit"] if pin else "main")
-    sha256 = hashlib.sha256(found.paths[0].read_bytes()).hexdigest()
-    if pin and pin["sha256"] != sha256:
+    checkpoint = read_checkpoint(found.paths[0], f"hub {PUBLISHED}@{found.commit[:7]}")
+    if pin and pin["sha256"] != checkpoint.config.sha256:
         raise CheckpointError(
             f"{PUBLISHED_FILE} in the cache is not the file that was seen first; delete it, or give --model hub."
         )
-    checkpoint = read_checkpoint(found.paths[0], f"hub {PUBLISHED}@{found.commit[:7]}")
     if pin:
         in_background(_tell_of_a_newer_push, pin["commit"])
     else:
-        _remember("pin", {"commit": found.commit, "sha256": sha256})
+        _remember("pin", {"commit": found.commit, "sha256": checkpoint.config.sha256})
     return checkpoint
 
 
