@@ -31,6 +31,7 @@ from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 from starlette.middleware import Middleware
 
 import detector
+from detector.arguments import add_engine, add_model
 from detector.threads import in_background
 from ui import check, gallery
 from ui.folder import UploadFolder
@@ -82,13 +83,8 @@ def log_failure(future: Future) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser("app.py", description="Classify images in the browser.")
-    parser.add_argument("--model", default="auto", help="auto, hub, bundled, or a checkpoint's path (default: auto)")
-    parser.add_argument(
-        "--precision", choices=("auto", "fp32", "bf16"), default="auto", help="fp32: the same digits anywhere"
-    )
-    parser.add_argument(
-        "--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="auto: a GPU if there is one"
-    )
+    add_model(parser)
+    add_engine(parser)
     parser.add_argument("--examples", type=Path, metavar="DIR", help="gallery of any folder of class folders")
     # Gradio's own defaults, $GRADIO_SERVER_NAME and $GRADIO_SERVER_PORT among them: a Space sets those.
     parser.add_argument("--host", default=LOCALHOST_NAME, help="address to listen on (default: %(default)s)")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 import detector
+from detector.arguments import add_engine, add_model
 from detector.explain import LAYERS, METHODS, VIEW_SIDE, import_library
 from detector.files import Input, inputs
 from detector.output import as_json, as_table
@@ -90,14 +91,10 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
-    from detector.engine import DEVICES, DTYPES
-    from detector.hub import CHOICES
-
     parser = Parser("python -m detector", description=WHAT, epilog=EXIT_CODES, allow_abbrev=False)
     parser.add_argument("paths", nargs="+", metavar="IMAGE_OR_FOLDER")
-    parser.add_argument("--model", default="auto", help=f"{CHOICES} (default: auto)")
-    parser.add_argument("--precision", choices=("auto", *DTYPES), default="auto", help="fp32: the same digits anywhere")
-    parser.add_argument("--device", choices=DEVICES, default="auto", help="auto: a GPU if there is one")
+    add_model(parser)
+    add_engine(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line, in UTF-8, instead of the table")
     parser.add_argument("--csv", type=_path, metavar="FILE", help="write a CSV file too, or anew if it is one of ours")
     parser.add_argument("--overwrite", action="store_true", help="let --csv replace any file but an image")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from detector.arguments import DEVICES, PRECISIONS
 from detector.checkpoint import Checkpoint, CheckpointError
 from detector.fast_cpu import Engine, bf16_is_faster
 from detector.model import DenseNet121
 
 log = logging.getLogger(__name__)
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 TOLERANCE = 0.01  # of a probability, against plain PyTorch in fp32
 CHECKED = 3, 112  # pictures and their side in pixels: less work than one picture of 224
@@ -50,8 +50,8 @@ def choose(checkpoint: Checkpoint, precision: str = "auto", device: str = "auto"
 
     Raises CheckpointError if the device is not there.
     """
-    if precision not in ("auto", *DTYPES):
-        raise ValueError(f"There is no precision {precision!r}; give auto, {' or '.join(DTYPES)}.")
+    if precision not in PRECISIONS:
+        raise ValueError(f"There is no precision {precision!r}; give {', '.join(PRECISIONS)}.")
     place = _device(device)
     if precision == "auto":
         precision = "bf16" if _bf16_pays(place) else "fp32"

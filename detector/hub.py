@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
+from detector.arguments import MODELS
 from detector.checkpoint import (
     BUNDLED,
     CONFIG_FILE,
@@ -34,15 +35,14 @@ T = TypeVar("T")
 PUBLISHED = "VilaVision/AIgeneratedimagedetection"  # repository on the Hub
 PUBLISHED_FILE = "densenet_finetuned_dense.pth"
 WEIGHT_SUFFIXES = (".pth", ".safetensors")
-CHOICES = "auto, hub, bundled, a checkpoint's path, or a repository of the Hub (owner/name or owner/name@revision)"
 CONNECT_TIMEOUT = 3  # seconds until a silent server of weights counts as unreachable
 AUTO_DEADLINE = 4  # seconds that `auto` gives the Hub in all, so that a model is there within five
 SEEN_FILE = "seen.json"  # in `cache_folder()`: repository@revision -> commit last taken whole; and the pin
 
 
 def load_checkpoint(model: str = "auto") -> Checkpoint:
-    """What `model` names (see CHOICES). `auto` is the bundled one, which was measured, with the published one beside it
-    as a second opinion if it is cached or comes at once; `note` says why if it is not. Raises CheckpointError."""
+    """What `model` names (see arguments.MODELS). `auto` is the bundled one, which was measured, with the published one
+    beside it as a second opinion if it is cached or comes at once; `note` says why not. Raises CheckpointError."""
     if model == "auto":
         first = read_checkpoint(BUNDLED)
         try:
@@ -58,7 +58,7 @@ def load_checkpoint(model: str = "auto") -> Checkpoint:
         return read_checkpoint(Path(model))
     if names_repository(model):
         return _from_hub(*model.split("@", 1))
-    raise CheckpointError(f"There is no model {model!r}; give {CHOICES}.")
+    raise CheckpointError(f"There is no model {model!r}; give {MODELS}.")
 
 
 def names_repository(name: str) -> bool:
@@ -173,7 +173,7 @@ def _asking(repo_id: str, name: str, revision: str, request: Callable[[], T]) ->
     try:
         return request()
     except errors.HFValidationError as error:
-        raise Missing(f"There is no model {repo_id!r}; give {CHOICES}.") from error
+        raise Missing(f"There is no model {repo_id!r}; give {MODELS}.") from error
     except errors.RepositoryNotFoundError as error:
         raise Missing(f"The Hub has no repository {repo_id}; check the name.") from error
     except errors.RevisionNotFoundError as error:

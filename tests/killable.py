@@ -1,11 +1,14 @@
 """`python -m train` for tests that kill it: python -m tests.killable DATA ...
 
-It saves its state after every step, trains on small images, and computes in fp32: a run measures whether bf16 is
-faster, and two runs that are compared must not come to different answers.
+It saves its state after every step, trains on small images and is measured on small ones, and computes in fp32: a run
+measures whether bf16 is faster, and two runs that are compared must not come to different answers.
 """
 
 from dataclasses import replace
+from functools import partial
 
+from detector.checkpoint import Config
+from train import run
 from train.__main__ import main
 from train.fitting import loop, steps
 from train.recipes import CARD, RECIPES, ROBUST
@@ -14,6 +17,7 @@ SMALL = {"robust": replace(ROBUST, sizes=(64, 96)), "card": replace(CARD, sizes=
 
 if __name__ == "__main__":
     loop.SAVE_EVERY = 0
+    run.Config = partial(Config, input_size=96)
     steps.bf16_is_faster = lambda: False
     RECIPES |= SMALL
     main()

@@ -9,7 +9,8 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.forked import ROOT, Forked
+
 NO_HUB = "http://127.0.0.1:9"  # nobody listens there
 
 
@@ -21,15 +22,18 @@ def free_port() -> int:
 
 def start_app(folder: Path, *arguments: str, hub: str = NO_HUB, **environment: str) -> subprocess.Popen:
     """`python app.py`, from a foreign folder; its log is in folder/log.txt, its uploads below folder/up."""
-    settings = {"HF_ENDPOINT": hub, "HF_HOME": str(folder / "hub"), "GRADIO_TEMP_DIR": str(folder / "up")}
     with (folder / "log.txt").open("w") as output:
         return subprocess.Popen(
             [sys.executable, str(ROOT / "app.py"), *arguments],
-            stdout=output, stderr=output, env=os.environ | settings | environment, cwd=folder,
+            stdout=output, stderr=output, env=os.environ | settings(folder, hub) | environment, cwd=folder,
         )  # fmt: skip
 
 
-def wait_until_up(app: subprocess.Popen, address: str, log: Path) -> None:
+def settings(folder: Path, hub: str) -> dict[str, str]:
+    return {"HF_ENDPOINT": hub, "HF_HOME": str(folder / "hub"), "GRADIO_TEMP_DIR": str(folder / "up")}
+
+
+def wait_until_up(app: subprocess.Popen | Forked, address: str, log: Path) -> None:
     while True:
         assert app.poll() is None, log.read_text()
         try:
@@ -43,10 +47,11 @@ def wait_until_up(app: subprocess.Popen, address: str, log: Path) -> None:
 def running_app(folder: Path, hub: str, *arguments: str):
     """The address of `python app.py`, from when it is up."""
     port = free_port()
-    app = start_app(folder, "--port", str(port), *arguments, hub=hub)
+    log = folder / "log.txt"
+    app = Forked("app", "--port", port, *arguments, cwd=folder, out=log, **settings(folder, hub))
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_until_up(app, address, folder / "log.txt")
+        wait_until_up(app, address, log)
         yield address
     finally:
         app.terminate()

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -16,34 +15,38 @@ import torch
 
 import detector
 from detector.checkpoint import Config, read_state_dict, save_checkpoint
+from tests.forked import ROOT, Forked
 from tests.killable import SMALL
 from train.__main__ import main
 from train.fitting.loop import STATE_FILE
 from train.recipes import RECIPES
 
-ROOT = Path(__file__).parents[1]
 PATIENCE = 1800  # seconds: for a run that hangs, not for one on a busy machine
 FEW_MB = 30 * 2**20  # bytes: a checkpoint fits, the state of a run does not
 
 
-def start(module: str, *arguments: str, cwd: Path, limit: int | None = None, processes: int = 0) -> subprocess.Popen:
-    """`python -m module arguments`, or torchrun, in a process group of its own, with a limit on the size of files."""
-    launcher = ["torch.distributed.run", f"--nproc-per-node={processes}", "--standalone", "-m"] if processes else []
+def start(*arguments: str, cwd: Path, limit: int | None = None) -> Forked:
+    """A killable run, with a limit on the size of files."""
+    return Forked("tests.killable", *arguments, cwd=cwd, out=cwd / "out.txt", err=cwd / "err.txt", limit=limit)
+
+
+def torchrun(module: str, *arguments: str, cwd: Path) -> subprocess.Popen:
+    """Two processes."""
+    launcher = ["torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m"]
     return subprocess.Popen(
         [sys.executable, "-m", *launcher, module, *arguments],
         cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
-        preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None,
     )  # fmt: skip
 
 
-def finish(process: subprocess.Popen) -> str:
+def finish(process: Forked | subprocess.Popen) -> str:
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     return out
 
 
-def sentence(process: subprocess.Popen) -> str:
+def sentence(process: Forked) -> str:
     """What a run that failed says: one sentence and no traceback."""
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, err
@@ -53,7 +56,7 @@ def sentence(process: subprocess.Popen) -> str:
     return last
 
 
-def kill_after_saves(process: subprocess.Popen, state: Path, n: int, delay: float) -> bool:
+def kill_after_saves(process: Forked | subprocess.Popen, state: Path, n: int, delay: float) -> bool:
     """SIGKILL to all its processes once the state was written `n` times more; False if the run ended before."""
     last = state.stat().st_mtime_ns if state.exists() else 0
     while n:
@@ -83,7 +86,7 @@ TYPED = ("--init", "scratch", "--batch-size", "12", "--name", "run")
 @pytest.fixture(scope="module")
 def unbroken(coloured, tmp_path_factory) -> Path:
     cwd = tmp_path_factory.mktemp("unbroken")
-    finish(start("tests.killable", str(coloured), *TYPED, cwd=cwd))
+    finish(start(str(coloured), *TYPED, cwd=cwd))
     return cwd / "runs" / "run"
 
 
@@ -93,10 +96,10 @@ def test_killed_at_any_moment_ends_with_the_same_weights(coloured, unbroken, tmp
     # Before the first step, in an epoch, while a state is being written, between epochs, in the evaluation at the end.
     for n, delay in ((1, 0.0), (2, 0.0), (1, 0.05), (2, 0.3), (3, 1.5)):
         again = ["--resume"] if (folder / STATE_FILE).exists() else []
-        process = start("tests.killable", str(coloured), *TYPED, *again, cwd=tmp_path)
+        process = start(str(coloured), *TYPED, *again, cwd=tmp_path)
         killed += kill_after_saves(process, folder / STATE_FILE, n, delay)
     assert killed == 5
-    assert "Going on in epoch" in finish(start("tests.killable", str(coloured), *TYPED, "--resume", cwd=tmp_path))
+    assert "Going on in epoch" in finish(start(str(coloured), *TYPED, "--resume", cwd=tmp_path))
     ours, theirs = (read_state_dict(path / "model.safetensors") for path in (folder, unbroken))
     assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
     assert (folder / "metrics.jsonl").read_text() == (unbroken / "metrics.jsonl").read_text()
@@ -130,9 +133,9 @@ def test_a_run_is_not_overwritten_nor_resumed_as_another(coloured, unbroken, tmp
 def test_full_disk_keeps_what_was_saved(coloured, unbroken, tmp_path, refusal):
     """No file may grow beyond a few MB: the write fails as on a full disk, half way through the file."""
     folder = tmp_path / "runs" / "run"
-    assert kill_after_saves(start("tests.killable", str(coloured), *TYPED, cwd=tmp_path), folder / STATE_FILE, 3, 0)
+    assert kill_after_saves(start(str(coloured), *TYPED, cwd=tmp_path), folder / STATE_FILE, 3, 0)
     before = (folder / STATE_FILE).read_bytes()
-    process = start("tests.killable", str(coloured), *TYPED, "--resume", cwd=tmp_path, limit=FEW_MB)
+    process = start(str(coloured), *TYPED, "--resume", cwd=tmp_path, limit=FEW_MB)
     assert "could not be" in sentence(process)
     assert (folder / STATE_FILE).read_bytes() == before
     assert not list(folder.glob("*.partial"))
@@ -143,7 +146,7 @@ def test_full_disk_keeps_what_was_saved(coloured, unbroken, tmp_path, refusal):
 def test_vanished_folder(coloured, tmp_path, refusal):
     data, folder = tmp_path / "data", tmp_path / "runs" / "run"
     shutil.copytree(coloured, data)
-    process = start("tests.killable", str(data), *TYPED, cwd=tmp_path)
+    process = start(str(data), *TYPED, cwd=tmp_path)
     while not (folder / "model.safetensors").exists():
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
@@ -162,11 +165,11 @@ def test_card_recipe_killed_or_in_two_processes(coloured, published, tmp_path):
     of sums; a run that was killed comes to the same bytes."""
     save_checkpoint(tmp_path / "start", published, Config(), torch.float32)
     typed = [str(coloured), "--recipe", "card", "--init", "start", "--lr", "0.01", "--batch-size", "12"]
-    one = finish(start("tests.killable", *typed, "--name", "one", cwd=tmp_path))
+    one = finish(start(*typed, "--name", "one", cwd=tmp_path))
     state = tmp_path / "runs" / "killed" / STATE_FILE
-    assert kill_after_saves(start("tests.killable", *typed, "--name", "killed", cwd=tmp_path), state, 6, 0)
-    finish(start("tests.killable", *typed, "--name", "killed", "--resume", cwd=tmp_path))
-    two = finish(start("tests.killable", *typed, "--name", "two", cwd=tmp_path, processes=2))
+    assert kill_after_saves(start(*typed, "--name", "killed", cwd=tmp_path), state, 6, 0)
+    finish(start(*typed, "--name", "killed", "--resume", cwd=tmp_path))
+    two = finish(torchrun("tests.killable", *typed, "--name", "two", cwd=tmp_path))
     weights = {name: tmp_path / "runs" / name / "model.safetensors" for name in ("one", "killed", "two")}
     assert weights["one"].read_bytes() == weights["killed"].read_bytes()
     losses = [[float(loss) for loss in re.findall(r"^epoch .*?: loss (\S+),", out, re.M)] for out in (one, two)]
@@ -181,9 +184,9 @@ def test_two_processes_train_the_whole_network(coloured, tmp_path):
     """Batch statistics are those of half a batch, which takes more steps; killed and resumed as one process is."""
     folder = tmp_path / "runs" / "run"
     typed = (str(coloured), *TYPED, "--epochs", "6", "--lr", "0.002")
-    process = start("tests.killable", *typed, cwd=tmp_path, processes=2)
+    process = torchrun("tests.killable", *typed, cwd=tmp_path)
     assert kill_after_saves(process, folder / STATE_FILE, 4, 0.1)
-    out = finish(start("tests.killable", *typed, "--resume", cwd=tmp_path, processes=2))
+    out = finish(torchrun("tests.killable", *typed, "--resume", cwd=tmp_path))
     assert out.count("Going on in epoch") == 1
     found = detector.load(folder).config.metrics["test"]["clean"]
     assert found["n"] == 12
@@ -191,7 +194,7 @@ def test_two_processes_train_the_whole_network(coloured, tmp_path):
 
 
 def test_an_error_in_the_first_process_ends_all(tmp_path):
-    process = start("train", "/nowhere", cwd=tmp_path, processes=2)
+    process = torchrun("train", "/nowhere", cwd=tmp_path)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "There is no folder /nowhere" in err
@@ -199,7 +202,7 @@ def test_an_error_in_the_first_process_ends_all(tmp_path):
 
 def test_a_batch_that_cannot_be_shared(coloured, tmp_path):
     typed = (str(coloured), "--init", "scratch", "--batch-size", "13")
-    process = start("train", *typed, cwd=tmp_path, processes=2)
+    process = torchrun("train", *typed, cwd=tmp_path)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "give --batch-size a multiple of 2" in err

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from detector import CheckpointError, ImageError
-from detector.hub import CHOICES
+from detector.arguments import add_model
 from train.data.folders import DataError
 from train.fitting.loop import ResumeError
 from train.fitting.steps import Diverged
@@ -77,7 +77,7 @@ def _evaluate(arguments: list[str]) -> None:
     parser.add_argument(
         "data", metavar="DATA", help="class folders (of a split folder: its test), or a dataset of the Hub"
     )
-    parser.add_argument("--model", default="auto", help=f"{CHOICES} (default: auto)")
+    add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument(
         "--keep",

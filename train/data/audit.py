@@ -4,9 +4,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.metrics import balanced_accuracy_score
-from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 
 from detector import CLASSES
 from train.data.folders import SEED, SPLITS, Sample
@@ -23,6 +20,10 @@ def zero_pixel_null(rows: Sequence[Sequence], targets: Sequence[int], groups: Se
     Balanced accuracy of gradient-boosted trees, cross-validated so that no group is on both sides. Chance is one third.
     A detector that does no better than this may have learned how the data was collected.
     """
+    from sklearn.ensemble import HistGradientBoostingClassifier  # takes two seconds to import
+    from sklearn.metrics import balanced_accuracy_score
+    from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
+
     columns = [_as_numbers(column) for column in zip(*rows, strict=True)]
     x, y = np.column_stack(columns), np.asarray(targets)
     folds = min(5, *(len({g for g, t in zip(groups, targets, strict=True) if t == target}) for target in set(targets)))

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sklearn.model_selection import GroupShuffleSplit
-
 from detector import CLASSES
 from detector.files import find_images
 
@@ -135,6 +133,8 @@ def require_classes(splits: dict[str, list[Sample]]) -> None:
 
 def split_by_group(samples: Sequence[Sample], groups: Sequence[str]) -> dict[str, list[Sample]]:
     """80 % train, 10 % val, 10 % test of each class by number of groups; no group is in two of them."""
+    from sklearn.model_selection import GroupShuffleSplit  # takes two seconds to import
+
     found: dict[str, list[Sample]] = {split: [] for split in SPLITS}
     taken: dict[str, str] = {}  # a group may hold several classes: the first decides
     for target in range(len(CLASSES)):

@@ -1,7 +1,6 @@
 """Logits and targets -> the figures that reports, cards and the page quote."""
 
 import torch
-from sklearn.metrics import confusion_matrix, roc_auc_score
 from torch import Tensor
 
 from detector import CLASSES
@@ -18,6 +17,8 @@ def figures(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> dict:
     image is None; balanced accuracy is over the classes that have some. `answers` counts images: true side -> side
     that is answered -> band.
     """
+    from sklearn.metrics import confusion_matrix, roc_auc_score  # takes two seconds to import
+
     probs = torch.softmax(logits.double() / temperature, 1)
     p_ai, predicted = probs[:, AI].sum(1), answered(probs)
     confusion = confusion_matrix(targets, predicted, labels=range(len(CLASSES)))
