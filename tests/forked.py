@@ -10,6 +10,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -49,6 +50,15 @@ class Forked:
 
     def terminate(self) -> None:
         self._process.terminate()
+
+
+def run(module: str, *arguments: object, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess:
+    """The same to its end, as subprocess.run does."""
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = (Path(folder) / name for name in ("out.txt", "err.txt"))
+        process = Forked(module, *arguments, cwd=cwd, out=out, err=err, **environment)
+        written = process.communicate()
+    return subprocess.CompletedProcess(arguments, process.returncode, *written)
 
 
 def _run(module: str, arguments: list[str], cwd: Path, out: Path, err: Path, limit: int | None, environment: dict):

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,11 @@ from PIL import Image
 from detector.__main__ import main
 from detector.checkpoint import Config, save_checkpoint
 from detector.output.as_csv import CSV_FIELDS
+from tests import forked
 from tests.conftest import EXAMPLES
 from tests.running import NO_HUB
 
-
-def command(*arguments, **environment) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "detector", *map(str, arguments)],
-        capture_output=True, text=True, env=os.environ | {"HF_ENDPOINT": NO_HUB} | environment, cwd=EXAMPLES.parent,
-    )  # fmt: skip
+command = partial(forked.run, "detector", HF_ENDPOINT=NO_HUB)
 
 
 @pytest.fixture(scope="module")
@@ -292,13 +289,9 @@ def test_names_that_command_terminals_and_spreadsheets(photos, tmp_path):
         (photos / name).write_bytes(b"no picture")
     names = sorted(path.name for path in photos.iterdir())
     for form in ([], ["--json"]):
-        done = subprocess.run(
-            [sys.executable, "-m", "detector", "--model", "bundled", *form, "--csv", tmp_path / "all.csv", "--",
-             *names],
-            capture_output=True, cwd=photos, env=os.environ | {"PYTHONPATH": str(EXAMPLES.parent)},
-        )  # fmt: skip
+        done = command("--model", "bundled", *form, "--csv", tmp_path / "all.csv", "--", *names, cwd=photos)
         assert done.returncode == 1
-        printed = (done.stdout + done.stderr).decode("utf-8").replace("\n", "")
+        printed = (done.stdout + done.stderr).replace("\n", "")
         assert printed.isprintable()
         assert len(done.stdout.splitlines()) == len(HOSTILE) + 2 + (not form)
     assert [json.loads(line)["file"] for line in done.stdout.splitlines()] == names
@@ -307,15 +300,16 @@ def test_names_that_command_terminals_and_spreadsheets(photos, tmp_path):
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r"]
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
-def test_json_is_utf_8_everywhere(tmp_path, encoding):
+@pytest.mark.parametrize(("encoding", "options"), [("cp1252", ["-OO"]), ("ascii", []), ("utf-16", [])])
+def test_json_is_utf_8_everywhere(tmp_path, encoding, options):
+    """Without docstrings and asserts (-OO) too."""
     name = os.fsdecode("zoë 🎨 ".encode() + b"\xff.jpg")
     shutil.copy(EXAMPLES / "rocket.jpg", tmp_path / name)
     done = subprocess.run(
-        [sys.executable, "-OO", "-m", "detector", tmp_path, "--model", "bundled", "--json"], capture_output=True,
+        [sys.executable, *options, "-m", "detector", tmp_path, "--model", "bundled", "--json"], capture_output=True,
         cwd=EXAMPLES.parent, env=os.environ | {"PYTHONIOENCODING": encoding},
     )  # fmt: skip
-    assert done.returncode == 0  # without docstrings and asserts too
+    assert done.returncode == 0
     assert json.loads(done.stdout.decode("utf-8"))["file"] == str(tmp_path / name)
     assert "zoë 🎨".encode() in done.stdout
 

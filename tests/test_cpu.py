@@ -62,22 +62,25 @@ def test_no_groups_at_all(groups):
     assert cores(*groups) == MANY
 
 
-def settings_after(code: str, **given: str) -> dict:
-    """OpenMP's settings and torch's threads in a process that ran `code`, and that torch came after them."""
+def settings_after(code: str, import_torch: bool = False, **given: str) -> dict:
+    """OpenMP's settings as torch would find them after `code`; if it is imported then, its threads too."""
     probe = f"""
 import json, os, sys
-seen = []
+def tell(**more):
+    print(json.dumps({{key: os.environ.get(key) for key in {SETTINGS!r}}} | more), flush=True)
 class Watch:
     def find_spec(self, name, path=None, target=None):
-        if name == "torch" and not seen:
-            seen.append({{key: os.environ.get(key) for key in {SETTINGS!r}}})
-sys.meta_path.insert(0, Watch())
+        if name == "torch":
+            tell()
+            os._exit(0)
+if not {import_torch}:
+    sys.meta_path.insert(0, Watch())
 try:
     exec({code!r})
 except SystemExit:
     pass
 import torch
-print(json.dumps(seen[0] | {{"threads": torch.get_num_threads(), "affinity": len(os.sched_getaffinity(0))}}))
+tell(threads=torch.get_num_threads(), affinity=len(os.sched_getaffinity(0)))
 """
     environment = {key: value for key, value in os.environ.items() if key not in SETTINGS} | given
     command = [sys.executable, "-c", probe]
@@ -101,7 +104,7 @@ def test_spinning_is_bounded_before_torch_comes(door):
 
 @pytest.mark.parametrize("given", [{"OMP_WAIT_POLICY": "PASSIVE"}, {"GOMP_SPINCOUNT": "7"}], ids=str)
 def test_what_the_user_has_set_stays(given):
-    found = settings_after("import detector", **given, OMP_NUM_THREADS="1")
+    found = settings_after("import detector", True, **given, OMP_NUM_THREADS="1")
     assert found["threads"] == 1
     assert {key: found[key] for key in given} == given
     assert (found["GOMP_SPINCOUNT"] is None) == ("OMP_WAIT_POLICY" in given)
@@ -112,8 +115,9 @@ def test_torch_keeps_to_the_container_and_to_the_affinity(tmp_path):
     write(tmp_path / "sys/cpu.max", "50000 100000")
     paths = f"Path({str(tmp_path / 'cgroup')!r}), Path({str(tmp_path / 'sys')!r})"
     # Where there are at least two cores the quota is the tighter, and OpenMP, which cannot see it, is told.
-    found = settings_after(f"from pathlib import Path; from detector.cpu import set_up_openmp; set_up_openmp({paths})")
+    set_up = f"from pathlib import Path; from detector.cpu import set_up_openmp; set_up_openmp({paths})"
+    found = settings_after(set_up, True)
     assert found["threads"] == 1
     one = "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); import detector"
-    found = settings_after(one)
+    found = settings_after(one, True)
     assert (found["threads"], found["affinity"]) == (1, 1)
