@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
 FLAGS = [
@@ -28,9 +28,8 @@ def chromium(*flags: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def visitor(browser: Browser, url: str) -> Iterator[Page]:
+def visitor(context: BrowserContext, url: str) -> Iterator[Page]:
     """The requests of the page are in `page.asked`; whatever a script stumbles over fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1000})
     page = context.new_page()
     page.asked, page.complaints = [], []
     page.on("request", lambda request: page.asked.append(request.url))
@@ -39,4 +38,4 @@ def visitor(browser: Browser, url: str) -> Iterator[Page]:
     expect(page.locator("#examples img")).to_have_count(6, timeout=WAIT)
     yield page
     assert page.complaints == []
-    context.close()
+    page.close()

@@ -3,6 +3,8 @@
 import os
 import signal
 import tempfile
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 # A shell that runs the tests in the background has them ignore Ctrl+C, and all programs that they start.
@@ -15,6 +17,10 @@ for name in ("SPACE_ID", "SYSTEM", "HF_TOKEN", "HF_HUB_OFFLINE"):
     os.environ.pop(name, None)
 
 import detector  # before torch, which reads OpenMP's settings once
+from detector.cpu import cores
+
+# pytest-xdist's processes share the cores: one thread each instead of threads that wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1)))))
 from tests.hub import Hub
 
 HUB = Hub()
@@ -101,6 +107,16 @@ def coloured(tmp_path_factory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def small():
+    """Runs are measured on small images, as they train on small ones here."""
+    from train import run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "Config", partial(run.Config, input_size=64))
+        yield
+
+
 @pytest.fixture(scope="session")
 def log(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("app") / "log.txt"
@@ -119,8 +135,15 @@ def browser():
         yield found
 
 
+@pytest.fixture(scope="session")
+def context(browser):
+    """Its pages find the page's scripts in its cache."""
+    with closing(browser.new_context(viewport={"width": 1280, "height": 1000})) as found:
+        yield found
+
+
 @pytest.fixture
-def page(browser, url):
+def page(context, url):
     """A fresh visitor."""
-    with visitor(browser, url) as found:
+    with visitor(context, url) as found:
         yield found

@@ -24,7 +24,7 @@ from train.run import run
 
 
 @pytest.fixture(scope="module")
-def trained(coloured, tmp_path_factory):
+def trained(coloured, small, tmp_path_factory):
     """A run of three epochs on data with an index.csv."""
     data = tmp_path_factory.mktemp("indexed") / "data"
     shutil.copytree(coloured, data)

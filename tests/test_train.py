@@ -27,7 +27,7 @@ from train.report.metrics import expected_calibration_error, figures, fit_temper
 from train.run import run
 
 
-def test_robust_recipe_learns_and_its_run_loads(coloured, tmp_path):
+def test_robust_recipe_learns_and_its_run_loads(coloured, tmp_path, small):
     recipe = replace(ROBUST, sizes=(32, 32, 32, 32, 48, 48), batch_size=12, lr=2e-3)
     run(recipe, str(coloured), tmp_path / "run", "scratch")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
@@ -48,7 +48,7 @@ def balanced_accuracy(model, root) -> float:
     return round(sum(recalls) / 3, 4)
 
 
-def test_card_recipe_equals_the_plain_loop(coloured, tmp_path, published):
+def test_card_recipe_equals_the_plain_loop(coloured, tmp_path, published, small):
     """Cached features against the forward pass of the frozen network in every epoch, without augmentation."""
     save_checkpoint(tmp_path / "start", published, Config(), torch.float32)
     recipe = replace(CARD, sizes=(64,) * 3, views=2, transforms=eval_transforms, lr=1e-2, batch_size=9)
