@@ -40,6 +40,14 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SHARED = Path(__file__).parents[2] / "shared"
 
 
+# Minutes and minutes: begun last, one of them would leave the other processes with nothing to do.
+LONGEST = ("test_resume.py", "test_real_images.py")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """The Hub, serving as it should, with an empty cache on our side."""

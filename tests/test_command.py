@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -315,12 +316,12 @@ def test_json_is_utf_8_everywhere(tmp_path, encoding, options):
 
 
 @pytest.mark.parametrize("form", [[], ["--json"]])
-def test_full_disk_under_the_output(form):
-    line = [sys.executable, "-m", "detector", EXAMPLES / "rocket.jpg", "--model", "bundled", *form]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, cwd=EXAMPLES.parent)
+def test_full_disk_under_the_output(form, tmp_path):
+    arguments, err = (EXAMPLES / "rocket.jpg", "--model", "bundled", *form), tmp_path / "err.txt"
+    done = forked.Forked("detector", *arguments, cwd=tmp_path, out=Path("/dev/full"), err=err)
+    done.wait()
     assert done.returncode == 1
-    assert done.stderr.splitlines() == ["The output cannot be written: No space left on device."]
+    assert err.read_text().splitlines() == ["The output cannot be written: No space left on device."]
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -330,11 +331,13 @@ def test_ctrl_c_keeps_what_was_done(tmp_path, old):
     header = ",".join(CSV_FIELDS) + "\n"
     if old:
         path.write_text(header)
-    line = [sys.executable, "-m", "detector", *[EXAMPLES / "coffee.png"] * 400, "--model", "bundled", "--csv", path]
-    run = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=EXAMPLES.parent)
-    for _ in range(3):  # the head, two answers
-        run.stdout.readline()
-    run.send_signal(signal.SIGINT)
+    out, images = tmp_path / "out.txt", [EXAMPLES / "coffee.png"] * 400
+    arguments = *images, "--model", "bundled", "--csv", path
+    run = forked.Forked("detector", *arguments, cwd=tmp_path, out=out, err=tmp_path / "err.txt")
+    while not out.exists() or len(out.read_text().splitlines()) < 3:  # the head, two answers
+        assert run.poll() is None
+        time.sleep(0.02)
+    os.kill(run.pid, signal.SIGINT)
     _, complaint = run.communicate(timeout=60)
     assert run.returncode == 130
     assert "Traceback" not in complaint

@@ -183,7 +183,7 @@ def test_card_recipe_killed_or_in_two_processes(coloured, published, tmp_path):
 def test_two_processes_train_the_whole_network(coloured, tmp_path):
     """Batch statistics are those of half a batch, which takes more steps; killed and resumed as one process is."""
     folder = tmp_path / "runs" / "run"
-    typed = (str(coloured), *TYPED, "--epochs", "6", "--lr", "0.002")
+    typed = (str(coloured), *TYPED, "--epochs", "3", "--lr", "0.001")
     process = torchrun("tests.killable", *typed, cwd=tmp_path)
     assert kill_after_saves(process, folder / STATE_FILE, 4, 0.1)
     out = finish(torchrun("tests.killable", *typed, "--resume", cwd=tmp_path))
