@@ -15,7 +15,7 @@ from train.report.card import figures_table
 ROOT = Path(__file__).parents[1]
 
 
-NEAREST = 100  # images that are computed in bf16 too, which processors without it emulate at a tenth of the speed
+NEAREST = 50  # images that are computed in bf16 too, which processors without it emulate at a tenth of the speed
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import detector
 from detector.checkpoint import Config, read_state_dict, save_checkpoint
 from tests.forked import ROOT, Forked
 from tests.killable import SMALL
+from tests.running import free_port
 from train.__main__ import main
 from train.fitting.loop import STATE_FILE
 from train.recipes import RECIPES
@@ -38,6 +39,17 @@ def torchrun(module: str, *arguments: str, cwd: Path) -> subprocess.Popen:
         cwd=cwd, env=os.environ | {"PYTHONPATH": str(ROOT)}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
     )  # fmt: skip
+
+
+def pair(*arguments: str, cwd: Path, port: int) -> list[Forked]:
+    """Two killable processes that find each other as under torchrun, which starts them much later."""
+    together = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    return [
+        Forked(
+            "tests.killable", *arguments, cwd=cwd, out=cwd / f"out {rank}.txt", err=cwd / f"err {rank}.txt",
+            TORCHELASTIC_RUN_ID="pair", RANK=rank, LOCAL_RANK=rank, **together,
+        ) for rank in ("0", "1")
+    ]  # fmt: skip
 
 
 def finish(process: Forked | subprocess.Popen) -> str:
@@ -169,7 +181,8 @@ def test_card_recipe_killed_or_in_two_processes(coloured, published, tmp_path):
     state = tmp_path / "runs" / "killed" / STATE_FILE
     assert kill_after_saves(start(*typed, "--name", "killed", cwd=tmp_path), state, 6, 0)
     finish(start(*typed, "--name", "killed", "--resume", cwd=tmp_path))
-    two = finish(torchrun("tests.killable", *typed, "--name", "two", cwd=tmp_path))
+    two, other = map(finish, pair(*typed, "--name", "two", cwd=tmp_path, port=free_port()))
+    assert other == ""  # one of them speaks
     weights = {name: tmp_path / "runs" / name / "model.safetensors" for name in ("one", "killed", "two")}
     assert weights["one"].read_bytes() == weights["killed"].read_bytes()
     losses = [[float(loss) for loss in re.findall(r"^epoch .*?: loss (\S+),", out, re.M)] for out in (one, two)]
@@ -194,15 +207,10 @@ def test_two_processes_train_the_whole_network(coloured, tmp_path):
 
 
 def test_an_error_in_the_first_process_ends_all(tmp_path):
-    process = torchrun("train", "/nowhere", cwd=tmp_path)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode != 0
-    assert "There is no folder /nowhere" in err
+    both = pair("/nowhere", cwd=tmp_path, port=free_port())
+    assert all(sentence(process).startswith("There is no folder /nowhere;") for process in both)
 
 
 def test_a_batch_that_cannot_be_shared(coloured, tmp_path):
-    typed = (str(coloured), "--init", "scratch", "--batch-size", "13")
-    process = torchrun("train", *typed, cwd=tmp_path)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode != 0
-    assert "give --batch-size a multiple of 2" in err
+    both = pair(str(coloured), "--init", "scratch", "--batch-size", "13", cwd=tmp_path, port=free_port())
+    assert all("give --batch-size a multiple of 2" in sentence(process) for process in both)

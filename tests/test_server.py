@@ -1,11 +1,13 @@
 """The server behind the page: its API, what hostile requests get, wrong usage of app.py."""
 
+import io
 import json
 import subprocess
 import sys
 import urllib.request
 
 import pytest
+from PIL import Image
 
 from tests.client import Page, crowd
 from tests.conftest import EXAMPLES
@@ -114,7 +116,9 @@ def test_no_foreign_file_is_fetched(url, route):
 
 def test_one_too_many_is_told_that_the_page_is_busy(tmp_path):
     """More people than the queue holds: some are refused at once, the others are all answered, and so is the next."""
-    data = (EXAMPLES / "rocket.jpg").read_bytes()
+    small = io.BytesIO()
+    Image.open(EXAMPLES / "rocket.jpg").resize((240, 160)).save(small, "JPEG")
+    data = small.getvalue()
     with running_app(tmp_path, NO_HUB, "--model", "bundled") as address:
         page = Page(int(address.rsplit(":", 1)[1]))
         refused = crowd(page, data, 160)
