@@ -166,6 +166,11 @@ def test_readme_quotes_the_benchmarks():
     for engine, row in found["engines"]["answers"].items():
         quoted.append(f"{row['largest difference']:.3f} | {row['flips']:.1%} |")
         assert f"| {engine} |" in speed
+    seconds = found["spinning"]["seconds"]
+    work = list(dict.fromkeys(title.rpartition(", ")[0] for title in seconds))
+    for setting in seconds["one image, idle"]:
+        idle, busy = ([seconds[f"{w}, {load}"][setting]["median"] for w in work] for load in ("idle", "busy"))
+        quoted.append(" | ".join(f"{a * 1000:,.0f} / {b * 1000:,.0f}" for a, b in zip(idle, busy, strict=True)))
     assert [figure for figure in quoted if figure not in speed] == []
     ours = latency["seconds"]["ours, bytes to six maps and three overlays"]["median"]
     assert f"{ours * 1000:.0f} ms from the bytes" in README
