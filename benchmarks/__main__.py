@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.common import ROOT, machine
 
-NAMES = ("latency", "engines", "throughput", "serving", "start", "memory", "training", "spinning", "nothing")
+NAMES = ("latency", "engines", "throughput", "serving", "start", "memory", "training", "spinning", "nothing", "breadth")
 RESULTS = Path(__file__).with_name("results.json")
 
 

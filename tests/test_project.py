@@ -16,6 +16,7 @@ import tomlkit
 import yaml
 from PIL import Image
 
+from benchmarks.breadth import page as breadth_page
 from detector import CLASSES
 from detector.checkpoint import BUNDLED
 from tests import forked
@@ -174,6 +175,10 @@ def test_readme_quotes_the_benchmarks():
     assert [figure for figure in quoted if figure not in speed] == []
     ours = latency["seconds"]["ours, bytes to six maps and three overlays"]["median"]
     assert f"{ours * 1000:.0f} ms from the bytes" in README
+    breadth = found["breadth"]
+    assert (ROOT / "docs" / "generators.md").read_text("utf-8") == breadth_page(breadth)
+    assert f"of {breadth['n']} pictures by generators" in README
+    assert f"it calls {breadth['caught']} AI" in README
 
 
 def test_every_example_has_its_source():
