@@ -12,7 +12,10 @@ from pathlib import Path
 
 from benchmarks.common import ROOT, machine
 
-NAMES = ("latency", "engines", "throughput", "serving", "start", "memory", "training", "spinning", "nothing", "breadth")
+NAMES = (
+    *("latency", "engines", "throughput", "serving", "start", "memory", "training", "spinning"),
+    *("nothing", "breadth", "peers"),
+)
 RESULTS = Path(__file__).with_name("results.json")
 
 
