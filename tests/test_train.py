@@ -3,6 +3,7 @@
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,18 +12,27 @@ from safetensors.torch import save_file
 from torchvision.models import DenseNet121_Weights, densenet121, mobilenet_v2
 
 import detector
+from detector import CLASSES
 from detector.checkpoint import CheckpointError, Config, save_checkpoint
 from detector.model import DenseNet121
 from detector.transforms import VARIANTS, Web, card_transforms, eval_transforms, hard, recompress, train_transforms
 from experiments.bundled import distill
 from train.__main__ import main
-from train.data.folders import read_splits
+from train.data.folders import Sample, read_splits
 from train.data.loader import Batches, Images
-from train.fitting import teacher
+from train.fitting import loop, teacher
+from train.fitting.plans import Objective, Plan
 from train.fitting.start import initial_model
 from train.fitting.steps import Precision, targets_of
 from train.recipes import CARD
-from train.report.metrics import expected_calibration_error, figures, fit_temperature
+from train.report.metrics import (
+    HUMAN,
+    expected_calibration_error,
+    figures,
+    fit_temperature,
+    intervals,
+    source_weights,
+)
 from train.run import run
 
 
@@ -174,6 +184,63 @@ def test_temperature_is_found_again(true):
     logits = torch.randn(20_000, 3, generator=generator) * 2
     targets = torch.multinomial(torch.softmax(logits, 1), 1, generator=generator)[:, 0]
     assert fit_temperature(logits * true, targets) == pytest.approx(true, rel=0.05)
+
+
+def test_sources_count_alike():
+    targets, sources = torch.tensor([0, 0, 0, 1, 1]), ["a", "a", "b", "c", "c"]
+    weights = source_weights(targets, sources)
+    assert weights.tolist() == [1 / 8, 1 / 8, 1 / 4, 1 / 4, 1 / 4]
+    logits = torch.randn(5, 3, generator=torch.Generator().manual_seed(3))
+    as_often = torch.tensor([0, 1, 2, 2, 3, 3, 4, 4])  # the same with images that are there several times
+    assert fit_temperature(logits, targets, weights) == fit_temperature(logits[as_often], targets[as_often])
+    assert fit_temperature(logits, targets, weights) != fit_temperature(logits, targets)
+
+
+def test_best_epoch_is_the_one_that_most_sources_like(tmp_path, monkeypatch):
+    """Epoch 1 knows one large source of human-made images, epoch 2 two small ones instead."""
+    val = [Sample(Path(), HUMAN, source=source) for source in ("large",) * 8 + ("b", "c")]
+    answers = iter((["human"] * 8 + ["dalle"] * 2, ["dalle"] * 8 + ["human"] * 2))
+    classifier = torch.nn.Linear(2, 3)
+    optimizer = torch.optim.SGD(classifier.parameters(), 0.1)
+    batch = (torch.ones(4, 2), torch.tensor([0, 1, 2, 0]))
+    plan = Plan(
+        classifier, Objective(classifier, 0.0), optimizer, torch.optim.lr_scheduler.ConstantLR(optimizer),
+        lambda epoch, start: Batches(4, 4, epoch, start), lambda epoch, left: [batch],
+        lambda: torch.eye(3)[[CLASSES.index(name) for name in next(answers)]],
+    )  # fmt: skip
+    kept = []
+    monkeypatch.setattr(loop, "save_checkpoint", lambda *_: kept.append(classifier.weight.detach().clone()))
+    exact = Precision(torch.device("cpu"), bf16=False)
+    history = loop.fit(plan, (8, 8), val, tmp_path, Config(), exact, {}, None)
+    assert [line["val"]["accuracy"] for line in history] == [0.8, 0.2]
+    assert [line["val"]["source_balanced_accuracy"] for line in history] == [0.3333, 0.6667]
+    assert len(kept) == 2
+    assert torch.equal(kept[-1], classifier.weight)
+
+
+def test_intervals_against_drawing_by_hand():
+    draw = np.random.default_rng(0)
+    targets = np.repeat([0, 1, 2], 40)
+    sources = np.tile(np.repeat(list("abcdefgh"), 5), 3)  # of 5 images, that go right or wrong together
+    shift = draw.normal(size=(3, 8))[targets, np.tile(np.repeat(np.arange(8), 5), 3)]
+    logits = draw.normal(size=(120, 3)) * 0.5 + 1.2 * np.eye(3)[targets] * (1 + shift)[:, None]
+    probs = torch.tensor(logits).softmax(1)
+    expected = {"balanced_accuracy": [], "auroc": []}
+    for _ in range(1000):
+        chosen = [
+            i
+            for target in range(3)
+            for source in draw.choice(list("abcdefgh"), 8)
+            for i in np.flatnonzero((targets == target) & (sources == source))
+        ]
+        found = figures(probs[chosen].log(), torch.tensor(targets[chosen]))
+        expected["balanced_accuracy"].append(found["balanced_accuracy"])
+        expected["auroc"].append(found["ai_vs_human"]["auroc"])
+    found = intervals(probs, torch.tensor(targets), sources.tolist())
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(np.quantile(values, [0.025, 0.975]), abs=0.02)
+    assert found["balanced_accuracy"][1] - found["balanced_accuracy"][0] > 0.1
+    assert intervals(probs, torch.tensor(targets), ["one"] * 120) == {}
 
 
 # Transforms

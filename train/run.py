@@ -13,7 +13,7 @@ from train.data import prepare
 from train.fitting.loop import STATE_FILE, ResumeError, fit, load_state
 from train.fitting.plans import classifier_only, whole_network
 from train.fitting.start import initial_model
-from train.fitting.steps import Precision, targets_of
+from train.fitting.steps import Precision
 from train.machine import from_first, rank, say, world_size
 from train.recipes import Recipe
 from train.report.evaluate import measure
@@ -61,8 +61,7 @@ def run(
     precision = Precision.best() if state is None else replace(Precision.best(), bf16=state["bf16"])
     plan = (classifier_only if recipe.views else whole_network)(recipe, found.splits, model, teacher, precision)
     out.mkdir(parents=True, exist_ok=True)
-    targets = targets_of(found.splits["val"])
-    history = fit(plan, recipe.sizes, targets, out, config, precision, setup | {"start": start}, state)
+    history = fit(plan, recipe.sizes, found.splits["val"], out, config, precision, setup | {"start": start}, state)
 
     best = from_first(lambda: load_checkpoint(str(out)).model).to(precision.device)
     config, logits, results = measure(best, config, found.splits, precision)

@@ -3,29 +3,33 @@
 import io
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from detector.checkpoint import Config, save_checkpoint, write_whole
+from train.data.folders import Sample
 from train.fitting.plans import Plan
-from train.fitting.steps import Diverged, Precision, Running, train_one_epoch
+from train.fitting.steps import Diverged, Precision, Running, targets_of, train_one_epoch
 from train.machine import from_first, rank, say, share_buffers, wrap
 from train.recipes import SAVE_EVERY
-from train.report.metrics import figures
+from train.report.metrics import answered, figures, source_weights
 
 HISTORY_FILE, STATE_FILE = "metrics.jsonl", "state.pt"
 
 
 def fit(
-    plan: Plan, sizes: tuple[int, ...], targets: Tensor, out: Path, config: Config, precision: Precision,
+    plan: Plan, sizes: tuple[int, ...], val: Sequence[Sample], out: Path, config: Config, precision: Precision,
     setup: dict, state: dict | None,
 ) -> list[dict]:  # fmt: skip
-    """Train for len(sizes) epochs, from `state` if given. `out` keeps the best epoch's checkpoint and a line of figures
-    for each epoch, which are returned too. `targets`: those of the validation images (N,)."""
+    """Train for len(sizes) epochs, from `state` if given. `out` keeps the checkpoint of the epoch that is best on the
+    sources of `val`, each counting alike, and a line of figures for each epoch, which are returned too."""
+    targets = targets_of(val)
+    weights = source_weights(targets, [sample.source for sample in val])
     history, first, step, running = [], 1, 0, None
     if state:
         _restore(plan, state)
@@ -69,7 +73,8 @@ def fit(
         logits = plan.validate()
         if not logits.isfinite().all():
             raise Diverged("The answers are no numbers any more; start again with a lower --lr.")
-        val = figures(logits, targets)
+        right = answered(logits.softmax(1)) == targets
+        by_source = {"source_balanced_accuracy": round((weights * right).sum().item(), 4)}
         history.append(
             {
                 "epoch": epoch,
@@ -77,17 +82,17 @@ def fit(
                 "train_loss": sums.loss / sums.n,
                 "train_accuracy": sums.right / sums.n,
                 "val_loss": nn.functional.cross_entropy(logits, targets).item(),
-                "val": val,
+                "val": figures(logits, targets) | by_source,
             }
         )
-        scores = [line["val"]["balanced_accuracy"] for line in history]
+        scores = [line["val"]["source_balanced_accuracy"] for line in history]
         best = scores[-1] > max(scores[:-1], default=-1)
         step, running = 0, None
         from_first(partial(keep, epoch, best))
         say(
             f"epoch {epoch}/{len(sizes)}: loss {history[-1]['train_loss']:.3f}, accuracy "
             f"{history[-1]['train_accuracy']:.3f}; val loss {history[-1]['val_loss']:.3f}, balanced accuracy "
-            f"{scores[-1]:.3f}{' (best so far)' if best else ''}; {clock.left(epoch)}"
+            f"over sources {scores[-1]:.3f}{' (best so far)' if best else ''}; {clock.left(epoch)}"
         )
     return history
 

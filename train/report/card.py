@@ -6,6 +6,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from detector.checkpoint import Config
 from detector.verdict import BANDS, NAMES, share
+from train.report.metrics import interval_words
 
 COLUMNS = (
     "split",
@@ -50,7 +51,7 @@ Of 100 AI-made ones it calls human-made: {misses}.
 {report}"""
 
 REPORT = """
-{sources}
+{intervals}{sources}
 
 Truth in rows, answers in columns ({names}): {confusion}.
 
@@ -70,6 +71,7 @@ def write_card(folder: Path, config: Config, report: dict) -> None:
     test = config.metrics["test"]["clean"]
     answers = test["ai_vs_human"]["answers"]
     results = report["results"]["test"]
+    ends = results["intervals"]
     text = CARD.format(
         metadata=_metadata(config).to_yaml(),
         version=config.version,
@@ -84,6 +86,7 @@ def write_card(folder: Path, config: Config, report: dict) -> None:
         false_alarms=_by_band(answers, "human", "ai"),
         misses=_by_band(answers, "ai", "human"),
         report=REPORT.format(
+            intervals=f"95 % intervals over sources (test, clean): {interval_words(ends)}.\n\n" if ends else "",
             sources="\n\n".join(_table(key, results[key]) for key in ("by_source", "by_generator") if results[key]),
             names=", ".join(NAMES.values()),
             confusion="; ".join(" ".join(map(str, row)) for row in results["confusion"]),

@@ -15,7 +15,7 @@ from detector.verdict import share
 from train.data.folders import Sample
 from train.data.prepare import prepare, read_folder, unreadable_words
 from train.fitting.steps import Precision, predict_logits, targets_of
-from train.report.metrics import HUMAN, answered, figures, fit_temperature
+from train.report.metrics import HUMAN, answered, figures, fit_temperature, interval_words, intervals, source_weights
 
 
 def variant_logits(
@@ -31,13 +31,16 @@ def variant_logits(
 
 
 def evaluation(logits: dict[str, Tensor], samples: Sequence[Sample], temperature: float) -> dict:
-    """What `figures` says of the clean images; of each variant; and of the clean images by source and generator."""
+    """What `figures` says of the clean images, with `intervals`; of each variant; and of the clean images by source and
+    generator."""
     targets = targets_of(samples)
     variants = {name: figures(z, targets, temperature) for name, z in logits.items()}
-    answers = answered(torch.softmax(logits["clean"].double() / temperature, 1))
+    probs = torch.softmax(logits["clean"].double() / temperature, 1)
+    answers, sources = answered(probs), [sample.source for sample in samples]
     return variants["clean"] | {
         "variants": variants,
-        "by_source": _by([sample.source for sample in samples], answers, targets),
+        "intervals": intervals(probs, targets, sources),
+        "by_source": _by(sources, answers, targets),
         "by_generator": _by([sample.generator for sample in samples], answers, targets),
     }
 
@@ -60,12 +63,14 @@ def _by(keys: Sequence[str], answers: Tensor, targets: Tensor) -> dict[str, dict
 def measure(
     model: nn.Module, config: Config, splits: dict[str, list[Sample]], precision: Precision
 ) -> tuple[Config, dict[str, dict[str, Tensor]], dict[str, dict]]:
-    """The temperature fitted on degraded val, and the figures of val and test: config with both in it; split -> variant
-    -> logits (N, 3); split -> evaluation."""
+    """The temperature fitted on degraded val, its sources counting alike, and the figures of val and test: config with
+    both in it; split -> variant -> logits (N, 3); split -> evaluation."""
     logits = {
         split: variant_logits(model, config, splits[split], precision, list(VARIANTS)) for split in ("val", "test")
     }
-    temperature = fit_temperature(logits["val"]["degraded"], targets_of(splits["val"]))
+    targets = targets_of(splits["val"])
+    weights = source_weights(targets, [sample.source for sample in splits["val"]])
+    temperature = fit_temperature(logits["val"]["degraded"], targets, weights)
     results = {split: evaluation(z, splits[split], temperature) for split, z in logits.items()}
     metrics = {split: result["variants"] for split, result in results.items()}
     return replace(config, temperature=temperature, metrics=metrics), logits, results
@@ -108,6 +113,8 @@ def table(found: dict) -> str:
         cells = (v["balanced_accuracy"], ai["auroc"], wrong, v["ece"], ai["ece"])
         texts = ["-" if cell is None else f"{cell:.3f}" for cell in cells]
         rows.append(f"{name:10}" + "".join(f"{text:>{w}}" for text, w in zip(texts, widths, strict=True)))
+    if found["intervals"]:
+        rows += ["", f"95 % intervals over sources: {interval_words(found['intervals'])}."]
     rows += ["", "truth \\ answer" + "".join(f"{name:>10}" for name in CLASSES) + "    recall"]
     for name, counts in zip(CLASSES, found["confusion"], strict=True):
         recall = found["recall"][name]

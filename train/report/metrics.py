@@ -1,5 +1,8 @@
 """Logits and targets -> the figures that reports, cards and the page quote."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -8,6 +11,7 @@ from detector.verdict import BANDS, SIDES, band, side
 
 HUMAN = CLASSES.index("human")
 AI = [i for i in range(len(CLASSES)) if i != HUMAN]
+DRAWS = 1000  # of sources, for an interval: its ends then move by less than one point
 
 
 def figures(logits: Tensor, targets: Tensor, temperature: float = 1.0) -> dict:
@@ -72,11 +76,66 @@ def expected_calibration_error(probs: Tensor, targets: Tensor, bins: int = 15) -
     return sum(n * abs(accuracy - confidence) for confidence, accuracy, n in found) / len(targets)
 
 
-def fit_temperature(logits: Tensor, targets: Tensor) -> float:
-    """The temperature with the least negative log-likelihood (Guo et al. 2017), to 1 %, between 1/8 and 8."""
+def source_weights(targets: Tensor, sources: Sequence[str]) -> Tensor:
+    """What each image counts (N,), 1 in sum: classes alike, and in a class its sources, so that no large source
+    decides alone."""
+    keys = list(zip(targets.tolist(), sources, strict=True))
+    images = Counter(keys)
+    of_class = Counter(target for target, _ in images)
+    return torch.tensor([1 / (images[key] * of_class[key[0]] * len(of_class)) for key in keys], dtype=torch.float64)
+
+
+def fit_temperature(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> float:
+    """The temperature with the least negative log-likelihood (Guo et al. 2017), to 1 %, between 1/8 and 8. Images count
+    as `weights` (N,) says, or alike."""
+    weights = torch.ones(len(targets)) if weights is None else weights
     temperatures = torch.logspace(-3, 3, 421, base=2, dtype=torch.float64)
-    losses = [torch.nn.functional.cross_entropy(logits.double() / t, targets) for t in temperatures]
+    losses = [
+        torch.dot(torch.nn.functional.cross_entropy(logits.double() / t, targets, reduction="none"), weights.double())
+        for t in temperatures
+    ]
     return round(temperatures[torch.stack(losses).argmin()].item(), 4)
+
+
+def intervals(probs: Tensor, targets: Tensor, sources: Sequence[str]) -> dict[str, list[float]]:
+    """95 % intervals, over sources, of balanced accuracy and, where both kinds are there, AUROC: probs (N, 3).
+
+    Sources are drawn anew within each class, whole (cluster bootstrap; Davison and Hinkley 1997, section 3.8): images
+    of one source are alike, so drawing images would promise too much. Empty if a class has fewer than two sources.
+    """
+    from sklearn.metrics import roc_auc_score  # takes two seconds to import
+
+    keys = list(zip(targets.tolist(), sources, strict=True))
+    clusters = sorted(set(keys))
+    if min(Counter(target for target, _ in clusters).values()) < 2:
+        return {}
+    classes = torch.tensor([target for target, _ in clusters])
+    cluster = torch.tensor([clusters.index(key) for key in keys])
+    right, is_ai, p_ai = answered(probs) == targets, targets != HUMAN, probs[:, AI].sum(1)
+    found = {"balanced_accuracy": [], "auroc": []}
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(DRAWS):
+        times = torch.zeros(len(clusters))  # that each is drawn
+        for target in classes.unique():
+            own = torch.nonzero(classes == target)[:, 0]
+            times += own[torch.randint(len(own), (len(own),), generator=generator)].bincount(minlength=len(clusters))
+        weights = times[cluster]
+        masks = [targets == target for target in classes.unique()]
+        recalls = [(weights * right)[mine].sum() / weights[mine].sum() for mine in masks]
+        found["balanced_accuracy"].append(sum(recalls) / len(recalls))
+        if 0 < is_ai.sum() < len(is_ai):
+            found["auroc"].append(roc_auc_score(is_ai, p_ai, sample_weight=weights))
+    return {name: _middle(values) for name, values in found.items() if values}
+
+
+def interval_words(found: dict[str, list[float]]) -> str:
+    titles = {"balanced_accuracy": "balanced accuracy", "auroc": "AUROC"}
+    return ", ".join(f"{titles[name]} {low:.2f} to {high:.2f}" for name, (low, high) in found.items())
+
+
+def _middle(values: list[float]) -> list[float]:
+    """The 2.5th and the 97.5th percentile."""
+    return [_rate(end) for end in torch.tensor(values).quantile(torch.tensor([0.025, 0.975]))]
 
 
 def _mean(values: list[float | None]) -> float:
