@@ -14,10 +14,11 @@ from safetensors import safe_open
 import detector
 from detector import CLASSES
 from detector.checkpoint import CheckpointError
+from detector.images import open_image
 from tests.hub import COMMIT
 from train.__main__ import main
 from train.recipes import ROBUST
-from train.report.metrics import expected_calibration_error, reliability_bins
+from train.report.metrics import HUMAN, expected_calibration_error, figures, reliability_bins
 from train.report.push import push
 from train.report.write import DATASET_PICTURE, PLOTS, SAMPLES_PICTURE
 from train.run import run
@@ -159,6 +160,26 @@ def test_evaluate_a_folder_of_one_class(trained, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "1 images cannot be read" in printed
     assert re.search(r"^clean +\d\.\d{3} +- ", printed, re.M)
+
+
+def test_evaluate_originals_as_they_are_and_made_small(trained, tmp_path, capsys):
+    out, _ = trained
+    shutil.copytree("examples", tmp_path / "real", ignore=shutil.ignore_patterns("*.md"))
+    found = evaluated(capsys, tmp_path, "--model", out, "--full-size")["variants"]
+    assert list(found) == ["original", "clean", "web", "hard"]
+    model, paths = detector.load(out), sorted((tmp_path / "real").iterdir())
+    small = []
+    for path in paths:
+        image, made = open_image(path), tmp_path / "small.jpg"
+        scale = 256 / min(image.size)
+        image.resize([round(length * scale) for length in image.size], Image.BICUBIC).save(made, quality=88)
+        small.append(open_image(made))
+    for name, images in (("original", paths), ("clean", small)):
+        probs = torch.tensor([list(verdict.probs.values()) for verdict in model.predict(images)])
+        expected = figures(probs.log(), torch.full((6,), HUMAN))
+        assert found[name]["confusion"] == expected["confusion"]
+        assert found[name]["ece"] == pytest.approx(expected["ece"], abs=3e-4)  # another batch, another order of sums
+    assert abs(found["original"]["ece"] - found["clean"]["ece"]) > 3e-4
 
 
 @pytest.mark.parametrize(("arguments", "words"), [

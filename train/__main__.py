@@ -79,13 +79,22 @@ def _evaluate(arguments: list[str]) -> None:
     )
     add_model(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
-    parser.add_argument(
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument(
         "--keep",
         action="store_true",
         help="measure on val and test, and remember the figures: the model then has words",
     )
+    way.add_argument(
+        "--full-size",
+        action="store_true",
+        help="DATA holds originals: measure them as they are, and made small as this project's images are",
+    )
     options = parser.parse_args(arguments)
-    found = (measure_and_keep if options.keep else evaluate)(options.model, options.data)
+    if options.keep:
+        found = measure_and_keep(options.model, options.data)
+    else:
+        found = evaluate(options.model, options.data, options.full_size)
     print(json.dumps(found, indent=1) if options.json else table(found))
 
 

@@ -1,6 +1,6 @@
 """The figures of a model on labelled images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -10,7 +10,7 @@ from torchvision.transforms import v2
 from detector import CLASSES
 from detector.checkpoint import Config, keep_figures
 from detector.hub import load_checkpoint
-from detector.transforms import VARIANTS, eval_transforms
+from detector.transforms import VARIANTS, eval_transforms, prepared
 from detector.verdict import share
 from train.data.folders import Sample
 from train.data.prepare import prepare, read_folder, unreadable_words
@@ -19,25 +19,26 @@ from train.report.metrics import HUMAN, answered, figures, fit_temperature, inte
 
 
 def variant_logits(
-    model: nn.Module, config: Config, samples: Sequence[Sample], precision: Precision, variants: Sequence[str]
+    model: nn.Module, config: Config, samples: Sequence[Sample], precision: Precision, variants: dict[str, Callable]
 ) -> dict[str, Tensor]:
-    """variant -> logits (N, 3) of all samples, in fp32 as the page computes them."""
+    """variant -> logits (N, 3) of all samples, in fp32 as the page computes them. `variants`: image -> image."""
     exact = Precision(precision.device, bf16=False)
     to_x = eval_transforms(config.input_size, config.mean, config.std)
     return {
-        name: predict_logits(model, samples, v2.Compose([VARIANTS[name], *to_x.transforms]), exact, f"images as {name}")
-        for name in variants
+        name: predict_logits(model, samples, v2.Compose([variant, *to_x.transforms]), exact, f"images as {name}")
+        for name, variant in variants.items()
     }
 
 
 def evaluation(logits: dict[str, Tensor], samples: Sequence[Sample], temperature: float) -> dict:
-    """What `figures` says of the clean images, with `intervals`; of each variant; and of the clean images by source and
+    """What `figures` says of the first variant, with `intervals`; of each variant; and of the first by source and
     generator."""
     targets = targets_of(samples)
     variants = {name: figures(z, targets, temperature) for name, z in logits.items()}
-    probs = torch.softmax(logits["clean"].double() / temperature, 1)
+    first = next(iter(logits))
+    probs = torch.softmax(logits[first].double() / temperature, 1)
     answers, sources = answered(probs), [sample.source for sample in samples]
-    return variants["clean"] | {
+    return variants[first] | {
         "variants": variants,
         "intervals": intervals(probs, targets, sources),
         "by_source": _by(sources, answers, targets),
@@ -65,9 +66,7 @@ def measure(
 ) -> tuple[Config, dict[str, dict[str, Tensor]], dict[str, dict]]:
     """The temperature fitted on degraded val, its sources counting alike, and the figures of val and test: config with
     both in it; split -> variant -> logits (N, 3); split -> evaluation."""
-    logits = {
-        split: variant_logits(model, config, splits[split], precision, list(VARIANTS)) for split in ("val", "test")
-    }
+    logits = {split: variant_logits(model, config, splits[split], precision, VARIANTS) for split in ("val", "test")}
     targets = targets_of(splits["val"])
     weights = source_weights(targets, [sample.source for sample in splits["val"]])
     temperature = fit_temperature(logits["val"]["degraded"], targets, weights)
@@ -88,14 +87,19 @@ def measure_and_keep(model: str, data: str) -> dict:
     return about | results["test"]
 
 
-def evaluate(model: str, data: str) -> dict:
+def evaluate(model: str, data: str, full_size: bool = False) -> dict:
     """The figures of the model that `model` names (as for `detector.load`) on the images of `data`: a folder of class
-    folders, its `test` folder if it is split, or a dataset of the Hub. Raises DataError or CheckpointError."""
+    folders, its `test` folder if it is split, or a dataset of the Hub. With `full_size` those are originals, measured
+    as they are first, and then made small like this project's. Raises DataError or CheckpointError."""
     samples, unreadable = read_folder(data)
     checkpoint = load_checkpoint(model)
     precision = Precision.best()
     network = checkpoint.model.to(precision.device)
-    logits = variant_logits(network, checkpoint.config, samples, precision, ("clean", "web", "hard"))
+    variants = {name: VARIANTS[name] for name in ("clean", "web", "hard")}
+    if full_size:
+        small = {name: v2.Compose([prepared, variant]) for name, variant in variants.items()}
+        variants = {"original": VARIANTS["clean"]} | small
+    logits = variant_logits(network, checkpoint.config, samples, precision, variants)
     found = evaluation(logits, samples, checkpoint.config.temperature or 1.0)
     return {"model": checkpoint.name, "data": data, "unreadable": unreadable} | found
 
