@@ -90,16 +90,17 @@ def card(samples: list[Sample], val: list[Sample], rounds: int, precision: Preci
         torch.manual_seed(0)
         network = fresh().to(precision.device)
         network.classifier.requires_grad_(True)
+        targets = targets_of(samples)
         optimizer = torch.optim.Adam(network.classifier.parameters(), recipe.lr)
         for epoch in range(1, epochs + 1):
             data = Images(samples, CARD.transforms(CARD.sizes[0]), epoch)
             order = torch.randperm(len(samples)).split(CARD.batch_size)
-            for x, target in image_loader(data, [batch.tolist() for batch in order], precision.device):
+            for x, index in image_loader(data, [batch.tolist() for batch in order], precision.device):
                 with precision.autocast(), torch.no_grad():
                     features = torch.relu(network.features(precision.put(x))).mean((2, 3))
                 optimizer.zero_grad()
                 logits = network.classifier(features.float())
-                nn.functional.cross_entropy(logits, target.to(precision.device)).backward()
+                nn.functional.cross_entropy(logits, targets[index].to(precision.device)).backward()
                 optimizer.step()
         logits = predict_logits(network, val, eval_transforms(CARD.sizes[0]), precision, "validation")
         accuracy["plain loop"] = right(logits, val)

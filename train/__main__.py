@@ -55,7 +55,7 @@ def _train(arguments: list[str]) -> None:
     parser.add_argument("--name", help="folder below runs/ (default: the recipe's name)")
     parser.add_argument("--resume", action="store_true", help="go on with a run that was interrupted")
     parser.add_argument("--init", default="imagenet", help="imagenet (default), scratch, or a checkpoint's path")
-    parser.add_argument("--teacher", type=Path, help="MobileNetV2 features to keep beside the labels")
+    parser.add_argument("--teacher", help="CLIP ViT-B/16, to learn from beside the labels: a file or a repository")
     parser.add_argument("--drop-leaks", action="store_true", help="leave out images that are in a later split too")
     parser.add_argument("--epochs", type=_positive(int), help="(default: the recipe's)")
     parser.add_argument("--batch-size", type=_positive(int), help="images in a step, of all processes together")

@@ -9,6 +9,7 @@ HINT_WEIGHT = 0.5  # of a teacher's hints beside the labels' loss: the labels le
 EVAL_BATCH_SIZE = 64  # images; without gradients there is room, and a larger batch is no faster on a CPU
 SAVE_EVERY = 300  # seconds; what a killed run loses at most, where saving takes a second
 FEW = 200  # images; of fewer, processes of their own gain nothing: 100 take 2.1 s so and 1.8 s without (2 cores)
+LOOKED_AT = 512  # images of a teacher between two saves: a few minutes of a CPU
 PREFETCH = 2  # batches that each of those keeps ready: one to give, one to make
 
 

@@ -14,6 +14,7 @@ from train.fitting.loop import STATE_FILE, ResumeError, fit, load_state
 from train.fitting.plans import classifier_only, whole_network
 from train.fitting.start import initial_model
 from train.fitting.steps import Precision
+from train.fitting.teacher import find_teacher
 from train.machine import from_first, rank, say, world_size
 from train.recipes import Recipe
 from train.report.evaluate import measure
@@ -21,7 +22,7 @@ from train.report.write import write_report
 
 
 def run(
-    recipe: Recipe, data: str, out: Path, init: str, teacher: Path | None = None, resume: bool = False,
+    recipe: Recipe, data: str, out: Path, init: str, teacher: str | None = None, resume: bool = False,
     drop_leaks: bool = False,
 ) -> Config:  # fmt: skip
     """Audit, train, keep the best epoch by validation, calibrate it on degraded validation images, measure, report.
@@ -30,6 +31,7 @@ def run(
     """
     if recipe.views and teacher:
         raise CheckpointError(f"The recipe {recipe.name} trains on labels alone; leave --teacher out.")
+    weights = from_first(lambda: find_teacher(teacher)) if teacher else None
     settings = {k: v for k, v in asdict(recipe).items() if k != "transforms"}
     setup = {
         **{key: value for key, value in settings.items() if key != "name"},
@@ -59,7 +61,7 @@ def run(
         data={"name": found.name, "images": found.audit["images"]},
     )
     precision = Precision.best() if state is None else replace(Precision.best(), bf16=state["bf16"])
-    plan = (classifier_only if recipe.views else whole_network)(recipe, found.splits, model, teacher, precision)
+    plan = (classifier_only if recipe.views else whole_network)(recipe, found.splits, model, weights, precision)
     out.mkdir(parents=True, exist_ok=True)
     history = fit(plan, recipe.sizes, found.splits["val"], out, config, precision, setup | {"start": start}, state)
 

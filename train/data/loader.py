@@ -17,7 +17,7 @@ from train.recipes import FEW, PREFETCH
 
 
 class Images(Dataset):
-    """Samples -> (x, target). What is drawn at random for a sample depends on `epoch` and its index alone: not
+    """Samples -> (x, index). What is drawn at random for a sample depends on `epoch` and its index alone: not
     on the worker, the process, or where a run was interrupted."""
 
     def __init__(self, samples: Sequence[Sample], transform: Callable, epoch: int = 0):
@@ -32,7 +32,7 @@ class Images(Dataset):
         random.seed(draw)
         torch.manual_seed(draw)
         try:
-            return self.transform(open_image(sample.path)), sample.target
+            return self.transform(open_image(sample.path)), index
         except ImageError as error:  # it could be read when the run began
             return DataError(f"The data changed while it was in use: {error}")
 
@@ -62,7 +62,7 @@ class Batches(Sampler[list[int]]):
 
 
 class _Loader:
-    """Batches (x, target) of a loader that ships bytes."""
+    """Batches (x, index) of a loader that ships bytes."""
 
     def __init__(self, loader: DataLoader, to_x: Callable[[Tensor], Tensor], device: torch.device):
         self.loader, self.to_x, self.device = loader, to_x, device
@@ -74,14 +74,14 @@ class _Loader:
         for batch in self.loader:
             if isinstance(batch, DataError):  # raised in a worker it would be wrapped in a traceback
                 raise batch
-            pixels, target = batch
-            yield self.to_x(pixels.to(self.device, non_blocking=True)), target
+            pixels, index = batch
+            yield self.to_x(pixels.to(self.device, non_blocking=True)), index
 
 
 def image_loader(
     images: Images, batches: Batches | Sequence[list[int]], device: torch.device
 ) -> Iterable[tuple[Tensor, Tensor]]:
-    """(x, target) for each of `batches`. Workers ship uint8, which becomes x on `device`."""
+    """(x, index (N,) on the CPU) for each of `batches`. Workers ship uint8, which becomes x on `device`."""
     to_pixels, to_x = in_two(images.transform)
     batch_bytes = to_pixels(Image.new("RGB", (64, 64))).nbytes * max(map(len, batches), default=0)
     loader = DataLoader(

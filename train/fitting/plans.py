@@ -15,7 +15,7 @@ from detector.transforms import eval_transforms
 from train.data.folders import Sample
 from train.data.loader import Batches, Images, image_loader
 from train.fitting.steps import Precision, predict_logits, targets_of
-from train.fitting.teacher import Distiller, Teacher
+from train.fitting.teacher import Distiller, look_at
 from train.recipes import HINT_WEIGHT, Recipe
 
 
@@ -24,36 +24,38 @@ class Plan:
     """One way to train `model`, for the loop in `train.fitting.loop`."""
 
     model: DenseNet121  # what is validated and kept
-    objective: nn.Module  # (x, target) -> loss (), logits (N, 3)
+    objective: nn.Module  # (x, index) -> loss (), rightly named (N,)
     optimizer: Optimizer
     scheduler: LRScheduler
     batches: Callable[[int, int], Batches]  # (epoch from 1, first step) -> what is left of that epoch
-    loader: Callable[[int, Batches], Iterable[tuple[Tensor, Tensor]]]  # (epoch, its batches) -> (x, target)
+    loader: Callable[[int, Batches], Iterable[tuple[Tensor, Tensor]]]  # (epoch, its batches) -> (x, index)
     validate: Callable[[], Tensor]  # -> logits (N, 3) of the validation images
 
 
 class Objective(nn.Module):
-    """(x, target) -> cross-entropy of `classify`, with a teacher's hints beside it if there is one, and the logits."""
+    """(x, index) -> cross-entropy of `classify`, with a teacher's hints beside it if there is one, and which images
+    are named rightly. `targets` (n,): the classes of all images."""
 
-    def __init__(self, classify: nn.Module, label_smoothing: float, distiller: Distiller | None = None):
+    def __init__(
+        self, classify: nn.Module, targets: Tensor, label_smoothing: float, distiller: Distiller | None = None
+    ):
         super().__init__()
-        self.classify, self.distiller = classify, distiller
+        self.classify, self.targets, self.distiller = classify, targets, distiller
         self.criterion = nn.CrossEntropyLoss(label_smoothing=label_smoothing)
 
-    def forward(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        if self.distiller is None:
-            logits = self.classify(x).float()
-            return self.criterion(logits, target), logits
-        logits, hint_loss = self.distiller(x)
-        return self.criterion(logits.float(), target) + HINT_WEIGHT * hint_loss, logits.float()
+    def forward(self, x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+        target = self.targets[index].to(x.device)
+        logits, hint_loss = (self.classify(x), 0) if self.distiller is None else self.distiller(x, index)
+        loss = self.criterion(logits.float(), target) + HINT_WEIGHT * hint_loss
+        return loss, logits.detach().argmax(1) == target
 
 
 def whole_network(
     recipe: Recipe, splits: dict[str, list[Sample]], model: DenseNet121, teacher: Path | None, precision: Precision
 ) -> Plan:
     """All layers, AdamW, one cycle over images of growing size."""
-    distiller = Distiller(model, Teacher(teacher)) if teacher else None
-    objective = Objective(model, recipe.label_smoothing, distiller)
+    distiller = Distiller(model, look_at(splits["train"], teacher, precision)) if teacher else None
+    objective = Objective(model, targets_of(splits["train"]), recipe.label_smoothing, distiller)
     objective.to(precision.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         [p for p in objective.parameters() if p.requires_grad], recipe.lr, weight_decay=recipe.weight_decay
@@ -87,7 +89,9 @@ def classifier_only(
 
     targets = targets_of(splits["train"])
     views = [
-        TensorDataset(features("train", recipe.transforms(size), view, f"view {view}/{recipe.views}"), targets)
+        TensorDataset(
+            features("train", recipe.transforms(size), view, f"view {view}/{recipe.views}"), torch.arange(len(targets))
+        )
         for view in range(1, recipe.views + 1)
     ]
     val = precision.put(features("val", eval_transforms(size), 0, "validation"))
@@ -99,7 +103,7 @@ def classifier_only(
         return classifier(val).cpu()
 
     return Plan(
-        model, Objective(classifier, recipe.label_smoothing), optimizer, ConstantLR(optimizer, factor=1.0),
+        model, Objective(classifier, targets, recipe.label_smoothing), optimizer, ConstantLR(optimizer, factor=1.0),
         lambda epoch, start: Batches(len(targets), recipe.batch_size, epoch, start),
         lambda epoch, left: DataLoader(views[(epoch - 1) % len(views)], batch_sampler=left),
         validate,

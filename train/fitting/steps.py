@@ -52,10 +52,10 @@ class Running:
     right: int = 0
     n: int = 0
 
-    def add(self, loss: Tensor, logits: Tensor, target: Tensor) -> None:
-        self.loss += loss.item() * len(target)
-        self.right += int((logits.argmax(1) == target).sum())
-        self.n += len(target)
+    def add(self, loss: Tensor, right: Tensor) -> None:
+        self.loss += loss.item() * len(right)
+        self.right += int(right.sum())
+        self.n += len(right)
 
     def over_all(self) -> "Running":
         """The sums of all processes together."""
@@ -73,20 +73,19 @@ def train_one_epoch(
     running: Running | None = None,
     after_step: Callable[[Running], None] = lambda running: None,
 ) -> Running:
-    """One pass over `loader`; `objective(x, target)` gives the loss of a batch and its logits. An epoch that was
-    interrupted goes on from its `running` sums."""
+    """One pass over `loader`; `objective(x, index)` gives the loss of a batch, and which of its images are named
+    rightly (N,). An epoch that was interrupted goes on from its `running` sums."""
     running = running or Running()
     before, start = running.n, time.perf_counter()
     bar = tqdm(loader, title, unit="batch", mininterval=1, disable=None if rank() == 0 else True)
-    for x, target in bar:
-        target = target.to(precision.device)
+    for x, index in bar:
         with precision.autocast():
-            loss, logits = objective(precision.put(x), target)
+            loss, right = objective(precision.put(x), index)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         scheduler.step()
-        running.add(loss.detach(), logits.detach(), target)
+        running.add(loss.detach(), right)
         if not math.isfinite(running.loss):
             raise Diverged("The loss is no number any more; start again with a lower --lr.")
         speed = (running.n - before) * world_size() / (time.perf_counter() - start)
