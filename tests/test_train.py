@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -17,6 +18,7 @@ from detector.checkpoint import CheckpointError, Config, save_checkpoint
 from detector.images import open_image
 from detector.transforms import VARIANTS, Web, card_transforms, eval_transforms, hard, recompress, train_transforms
 from experiments.bundled import distill
+from experiments.bundled.clip import floats
 from train.__main__ import main
 from train.data.folders import Sample, read_splits
 from train.data.loader import Batches, Images
@@ -121,6 +123,32 @@ def test_teacher_equals_the_formulas_of_its_paper(clip):
     with torch.inference_mode():
         found = teacher.Teacher(clip).train()(x)
     assert found.numpy() == pytest.approx(np.stack([middle, end], 1), abs=1e-3)
+
+
+def test_weights_in_bytes_become_floats_again():
+    """As ONNX Runtime quantizes: int8, a scale and a zero point for each output channel."""
+    weight = np.random.default_rng(0).normal(size=(6, 4)).astype("f")  # (in, out)
+    scale = np.ptp(weight, 0) / 255
+    zero = np.round(-128 - weight.min(0) / scale).clip(-128, 127)
+    stored = {
+        "m_quantized": np.round(weight / scale + zero).clip(-128, 127).astype("int8"),
+        "m_scale": scale.astype("f"),
+        "m_zero_point": zero.astype("int8"),
+        "vision_model.pre_layrnorm.bias": np.arange(4, dtype="f"),
+        "something.else": np.zeros(1, "f"),
+    }
+    node = onnx.helper.make_node(
+        "MatMulInteger",
+        ["x", "m_quantized", "x_zero_point", "m_zero_point"],
+        ["y"],
+        "/vision_model/mlp/fc1/MatMul_quant",
+    )
+    tensors = [onnx.numpy_helper.from_array(array, name) for name, array in stored.items()]
+    graph = onnx.helper.make_graph([node], "g", [], [], tensors)
+    found = floats(onnx.helper.make_model(graph).SerializeToString())
+    assert set(found) == {"vision_model.pre_layrnorm.bias", "vision_model.mlp.fc1.weight"}
+    assert found["vision_model.mlp.fc1.weight"].shape == (4, 6)
+    assert (np.abs(found["vision_model.mlp.fc1.weight"] - weight.T) <= 1.01 * scale[:, None]).all()
 
 
 def test_teacher_looks_at_an_image_once(clip, coloured, monkeypatch):
