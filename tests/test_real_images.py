@@ -11,6 +11,7 @@ from detector.files import find_images
 from detector.images import open_image
 from detector.verdict import band, share, side
 from train.report.card import figures_table
+from ui.gallery import bundled_examples
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,6 +104,17 @@ def test_readme_quotes_the_starry_night(bundled):
     whole, cut = bundled.predict([path, image.crop((x, y, image.width - x, image.height - y))])
     readme = " ".join((ROOT / "README.md").read_text("utf-8").split())
     assert f"{whole.p_ai:.0%} AI as it is and {cut.p_ai:.0%} with a sixteenth of each side cut off" in readme
+
+
+def test_nothing_of_the_gallery_puts_us_to_shame(bundled):
+    """No picture made by a human is "very likely" AI; what an AI made is called so, or the README says that it is not."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for example in bundled_examples():
+        (verdict,) = bundled.predict([example.path])
+        if example.label == "human":
+            assert (verdict.side, verdict.band) != ("ai", "very likely"), example.path.name
+        else:
+            assert verdict.side == "ai" or example.path.name in readme, example.path.name
 
 
 def test_no_real_image_is_in_the_project(real_images):
