@@ -107,7 +107,7 @@ def test_readme_quotes_the_starry_night(bundled):
 
 
 def test_nothing_of_the_gallery_puts_us_to_shame(bundled):
-    """No picture made by a human is "very likely" AI; what an AI made is called so, or the README says that it is not."""
+    """Nothing made by a human is "very likely" AI; what an AI made is called so, or the README names it as missed."""
     readme = (ROOT / "README.md").read_text("utf-8")
     for example in bundled_examples():
         (verdict,) = bundled.predict([example.path])
