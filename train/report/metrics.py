@@ -110,18 +110,17 @@ def intervals(probs: Tensor, targets: Tensor, sources: Sequence[str]) -> dict[st
     if min(Counter(target for target, _ in clusters).values()) < 2:
         return {}
     classes = torch.tensor([target for target, _ in clusters])
+    per_class = [(torch.nonzero(classes == target)[:, 0], targets == target) for target in classes.unique()]
     cluster = torch.tensor([clusters.index(key) for key in keys])
     right, is_ai, p_ai = answered(probs) == targets, targets != HUMAN, probs[:, AI].sum(1)
     found = {"balanced_accuracy": [], "auroc": []}
     generator = torch.Generator().manual_seed(0)
     for _ in range(DRAWS):
         times = torch.zeros(len(clusters))  # that each is drawn
-        for target in classes.unique():
-            own = torch.nonzero(classes == target)[:, 0]
+        for own, _ in per_class:
             times += own[torch.randint(len(own), (len(own),), generator=generator)].bincount(minlength=len(clusters))
         weights = times[cluster]
-        masks = [targets == target for target in classes.unique()]
-        recalls = [(weights * right)[mine].sum() / weights[mine].sum() for mine in masks]
+        recalls = [(weights * right)[mine].sum() / weights[mine].sum() for _, mine in per_class]
         found["balanced_accuracy"].append(sum(recalls) / len(recalls))
         if 0 < is_ai.sum() < len(is_ai):
             found["auroc"].append(roc_auc_score(is_ai, p_ai, sample_weight=weights))
