@@ -165,3 +165,16 @@ def test_collect_adds_pictures_and_nothing_else(coloured, tmp_path, monkeypatch,
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
     with pytest.raises(DataError, match="split into train, val and test"):
         collect.collect(tmp_path)
+
+
+def test_what_the_gallery_shows_is_never_trained_on(coloured, tmp_path):
+    """In training it is left out, made smaller or not; in test it may stand."""
+    root = tmp_path / "data"
+    shutil.copytree(coloured, root)
+    open_image(EXAMPLES / "coffee.png").resize((150, 100)).save(root / "train" / "human" / "cup.jpg")
+    shutil.copy(EXAMPLES / "dalle_3.webp", root / "train" / "dalle" / "a.webp")
+    shutil.copy(EXAMPLES / "chelsea.png", root / "test" / "human" / "cat.png")
+    found = prepare(str(root))
+    assert found.audit["images"] == {"train": 36, "val": 12, "test": 13}
+    assert "2 images that the page's gallery shows are left out of training." in words(found.audit)
+    assert {sample.path.name for sample in found.splits["train"]} & {"cup.jpg", "a.webp"} == set()

@@ -30,6 +30,7 @@ from detector.images import ImageError, open_image
 from detector.transforms import recompress, resize_short_side
 from train.data.audit import is_copy
 from train.data.folders import DataError
+from train.data.prepare import gallery
 from train.data.scan import facts, scan
 
 PACKAGES = Path(__file__).with_name("packages.txt")
@@ -105,7 +106,7 @@ def collect(data: Path) -> int:
         raise DataError(f"There is no folder {target}; give the folder of your data, split into train, val and test.")
     lines = [line.split() for line in PACKAGES.read_text("utf-8").splitlines() if line and not line.startswith("#")]
     added = 0
-    seen = [found for found in scan(find_images(data)) if not isinstance(found, str)]
+    seen = [*gallery(), *(found for found in scan(find_images(data)) if not isinstance(found, str))]
     for kind, *names in tqdm(lines, "packages", disable=None):
         package, draw = names[0].rsplit("@", 1)[0], random.Random(names[0])
         with tempfile.TemporaryDirectory() as folder:

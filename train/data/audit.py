@@ -65,7 +65,12 @@ def near_duplicates(facts: Sequence[Facts]) -> list[tuple[int, int]]:
 
 def is_copy(mine: Facts, others: Sequence[Facts]) -> bool:
     """Whether one of `others` shows the same picture, in the sense of `near_duplicates`."""
-    return bool(_later_copies(0, *_fingerprints([mine, *others])))
+    return bool(copies_of([mine], others))
+
+
+def copies_of(originals: Sequence[Facts], facts: Sequence[Facts]) -> set[int]:
+    """Indices of `facts` that show the same picture as one of `originals`, in the sense of `near_duplicates`."""
+    return {i - 1 for mine in originals for i in _later_copies(0, *_fingerprints([mine, *facts]))}
 
 
 def _fingerprints(facts: Sequence[Facts]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

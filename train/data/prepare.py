@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from detector.checkpoint import CheckpointError
+from detector.files import find_images
 from detector.hub import names_repository
 from train.data import audit
 from train.data.folders import SPLITS, DataError, Sample, read_splits, require_classes, split_by_group
 from train.data.hub import fetch_dataset
 from train.data.scan import Facts, scan
 
+GALLERY = Path(__file__).parents[2] / "examples"  # what the page shows; it lies beside the code, not in the package
 LISTED = 20  # lines of a list that an error or a log shows
 
 
@@ -32,6 +34,9 @@ def prepare(data: str, drop_leaks: bool = False) -> Prepared:
     split_of = [split for split, samples in found.items() for _ in samples]
     samples = [sample for samples in found.values() for sample in samples]
     usable, facts, unreadable = _readable(samples, root)
+    # What people are asked to judge themselves by is never trained on.
+    shown = {k for k in audit.copies_of(gallery(), facts) if split_of[usable[k]] in ("train", "")}
+    usable, facts = ([x for k, x in enumerate(found) if k not in shown] for found in (usable, facts))
     split_of, samples = [split_of[i] for i in usable], [samples[i] for i in usable]
     pairs, leaking = audit.near_duplicates(facts), {}
     groups = audit.joined_groups(samples, pairs)
@@ -62,11 +67,17 @@ def prepare(data: str, drop_leaks: bool = False) -> Prepared:
             "not_in_index": sum(not sample.indexed for sample in samples) if any(s.indexed for s in samples) else 0,
             "near_duplicates": len(pairs),
             "leaks_left_out": list(leaking.values()),
+            "gallery_left_out": len(shown),
             "contradictions": audit.contradictions(samples, pairs),
             "balance": audit.balance(splits),
             "unreadable": unreadable,
         },
     )
+
+
+def gallery() -> list[Facts]:
+    """The page's own pictures, where it is there."""
+    return [found for found in scan(find_images(GALLERY)) if not isinstance(found, str)] if GALLERY.is_dir() else []
 
 
 def _origin_null(samples: list[Sample], groups: list[str]) -> dict | None:
@@ -123,6 +134,8 @@ def words(found: dict) -> str:
         lines.append(unreadable_words(found["unreadable"]))
     if found["leaks_left_out"]:
         lines.append(f"{len(found['leaks_left_out'])} images that are in a later split too are left out.")
+    if found["gallery_left_out"]:
+        lines.append(f"{found['gallery_left_out']} images that the page's gallery shows are left out of training.")
     if found["not_in_index"]:
         lines.append(f"index.csv has no row for {found['not_in_index']} of them.")
     for what, null in (("the files", found["null"]), ("their originals (index.csv)", found["origin_null"])):
