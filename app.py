@@ -42,20 +42,15 @@ if TYPE_CHECKING:
     from detector.serving import Service
 
 TITLE = "DALL-E, human, or another AI?"
-INTRO = f"""# {TITLE}
-Drop in an image. You get probabilities, where in the image they came from, and how far they can be trusted. The image
-stays on the machine that runs this page and is deleted within minutes."""
 MAX_UPLOAD = "80mb"  # above detector.images.MAX_FILE, so that its sentence is the one people read
 MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
 SWEEP_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
 CLOSE_SECONDS = 3  # for what is being answered when the program is told to end
-MAX_VISITORS = 256  # whose last answer is kept at a time, about 0.2 MB each
 
 
 def build_demo(model: Future, examples: Future) -> gr.Blocks:
     """The page for futures of a Service and of a list of `ui.gallery.Example`: it is up before they are there."""
     with Blocks(title=TITLE, analytics_enabled=False) as demo:
-        gr.Markdown(INTRO, elem_id="title")
         check.draw(demo, model, examples)
     return demo.queue(max_size=MAX_WAITING, api_open=False)
 
@@ -104,7 +99,7 @@ def main(arguments: list[str] | None = None) -> None:
             keep_in(folder.path)
             model = in_background(service, options.model, options.precision, options.device)
             model.add_done_callback(log_failure)
-            examples = in_background(lambda: gallery.with_thumbnails(found or our_examples()))
+            examples = in_background(lambda: gallery.with_thumbnails(gallery.shuffled(found or our_examples())))
             demo = build_demo(model, examples)
             serve(demo, host, port, options.share)
             while not stop.wait(SWEEP_EVERY):
@@ -145,7 +140,6 @@ def serve(demo: gr.Blocks, host: str, port: int, share: bool) -> None:
         pwa=False,
         run_history=False,
         footer_links=["api"],
-        state_session_capacity=MAX_VISITORS,
         app_kwargs={"middleware": [Middleware(Uploads)], "exception_handlers": WRONG_CALLS},
         prevent_thread_lock=True,
     )

@@ -39,9 +39,9 @@ LAYERS = ("norm5", "denseblock3", "denseblock2")  # 7 x 7, 14 x 14, 28 x 28 cell
 VIEW_SIDE = 768  # pixels of the longer side of an image that is shown or written under a map, at most
 LEVELS = 1000  # of strength, that are told apart in an overlay
 # Grad-CAM, weak to strong: violet to yellow (from matplotlib's inferno), ordered in grey and for colour-blind eyes.
-_HEAT = np.array(((87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)), np.float32)
+HEAT = np.array(((87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)), np.float32)
 # Evidence: away from the class, towards it (the ends of ColorBrewer's RdBu).
-_BLUE, _RED = np.array((33, 102, 172), np.float32), np.array((178, 24, 43), np.float32)
+AWAY, TOWARDS = np.array((33, 102, 172), np.float32), np.array((178, 24, 43), np.float32)
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,9 @@ def overlay(
     """`image` under the map of one class; kind "cam" or "evidence", opacity in [0, 1].
 
     `maps` may be an array (3, h, w) of `explain_with`; `kind` then says which colours: "evidence" for signed ones. The
-    map is stretched over the whole image, as the network saw it. Where it is zero the image shows unchanged, where
-    it is strongest `opacity` of it is covered. All classes share one scale, so that weak evidence looks weak.
+    map is stretched over the whole image, as the network saw it, and the image turns grey, so that every colour is the
+    map's. Where the map is zero the grey shows unchanged, where it is strongest `opacity` of it is covered. All classes
+    share one scale, so that weak evidence looks weak. The page paints the same (ui/viewer/paint.js).
     """
     if kind not in KINDS:
         raise ValueError(f"There is no map {kind!r}; give 'cam' or 'evidence'.")
@@ -146,7 +147,7 @@ def overlay(
     smooth = np.asarray(Image.fromarray(stack[class_index] / peak).resize(image.size, Image.BILINEAR))  # (H, W)
     levels = np.rint((smooth + 1) * LEVELS).astype(np.intp)
     paint = Image.fromarray(_palette(kind, opacity)[levels].view(np.uint8).reshape(*levels.shape, 4))
-    painted = image.copy()
+    painted = image.convert("L").convert("RGB") if opacity else image.copy()
     painted.paste(paint, mask=paint)
     return painted
 
@@ -156,9 +157,9 @@ def _palette(kind: str, opacity: float) -> np.ndarray:
     signed = np.linspace(-1, 1, 2 * LEVELS + 1)
     strength = np.abs(signed)
     if kind == "cam":
-        steps = np.linspace(0, 1, len(_HEAT))
-        colour = np.stack([np.interp(strength, steps, channel) for channel in _HEAT.T], -1)
+        steps = np.linspace(0, 1, len(HEAT))
+        colour = np.stack([np.interp(strength, steps, channel) for channel in HEAT.T], -1)
     else:
-        colour = np.where(signed[:, None] > 0, _RED, _BLUE)
+        colour = np.where(signed[:, None] > 0, TOWARDS, AWAY)
     alpha = 255 * opacity * np.sqrt(strength)  # linear in strength hides all but the peak on a busy image
     return np.column_stack([colour, alpha]).round().astype(np.uint8).view(np.uint32)[:, 0]

@@ -50,6 +50,12 @@ class Verdict:
         return "human" if self.side == "human" else max(("dalle", "other_ai"), key=self.probs.__getitem__)
 
     @property
+    def maker(self) -> str | None:
+        """Of the two AI classes the likelier, or None where they come too close."""
+        likelier = max(("dalle", "other_ai"), key=self.probs.__getitem__)
+        return likelier if self.probs[likelier] >= BANDS["likely"] * self.p_ai else None
+
+    @property
     def band(self) -> str | None:
         """How sure the AI-or-human answer is; None where nobody knows what this model's probabilities are worth."""
         return band(self.p_ai) if self.measured else None
@@ -66,11 +72,10 @@ class Verdict:
         answer = f"{opening} {SIDES[self.side]} ({p:.0%})"
         if self.side == "human":
             return f"{answer}."
-        share = self.probs[self.label] / self.p_ai
-        maker = "DALL-E" if self.label == "dalle" else "an AI other than DALL-E"
-        if share < BANDS["likely"]:
+        if self.maker is None:
             return f"{answer}; which AI is unclear."
-        return f"{answer}; of the two, {maker} is the likelier ({share:.0%})."
+        maker = "DALL-E" if self.maker == "dalle" else "an AI other than DALL-E"
+        return f"{answer}; of the two, {maker} is the likelier ({self.probs[self.maker] / self.p_ai:.0%})."
 
 
 def share(answers: dict, truth: str, answered: str, word: str | None = None) -> float:

@@ -37,7 +37,7 @@ class Page:
     def ask(self, data: bytes, visitor: str, api_name: str | None = None) -> dict:
         """Upload an image and wait for the answer: of the page, or of the endpoint `api_name`. Raises Refused."""
         image = {"path": self.upload(data), "orig_name": "image.jpg", "meta": {"_type": "gradio.FileData"}}
-        event = {"data": [image] if api_name else [image, "cam", 0.7], "session_hash": visitor, "fn_index": 0}
+        event = {"data": [image if api_name else {"turn": 1, "file": image}], "session_hash": visitor, "fn_index": 0}
         if api_name:
             names = [dependency["api_name"] for dependency in self.config["dependencies"]]
             event["fn_index"] = names.index(api_name)
@@ -45,7 +45,7 @@ class Page:
         stream = self.request("GET", f"/gradio_api/queue/data?session_hash={visitor}").decode()
         last = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: ")]
         done = next(message for message in last if message["msg"] == "process_completed")
-        if not done["success"] or (not api_name and "sentence" not in json.dumps(done["output"])):
+        if not done["success"] or (not api_name and '"who"' not in json.dumps(done["output"])):
             raise Refused(json.dumps(done)[:300])
         return done["output"]
 

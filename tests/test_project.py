@@ -1,6 +1,8 @@
 """What the project says of itself is true: front matter, requirements, options, sources of the examples."""
 
 import ast
+import csv
+import hashlib
 import io
 import json
 import os
@@ -186,14 +188,34 @@ def test_every_example_has_its_source():
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("| ")
     ]
-    assert rows[0] == ["file", "label", "title", "author", "licence", "source"]
+    assert rows[0] == ["file", "label", "title", "author", "year", "licence", "source", "changed"]
     listed = {row[0]: row for row in rows[1:]}
     assert set(listed) == {path.name for path in EXAMPLES.iterdir()} - {"SOURCES.md"}
-    for _, label, title, author, licence, source in listed.values():
+    free = re.compile(r"CC0|public domain|CC-BY(-SA)?-\d\.0|L?GPL-\d(\+|\.0)")
+    for _, label, title, author, year, licence, source, changed in listed.values():
         assert label in CLASSES
-        assert licence in ("CC0", "public domain")
+        assert changed in ("no", "made smaller")
         assert all((title, author, source))
+        if label == "human":
+            assert free.fullmatch(licence)
+            assert int(re.search(r"\d{4}", year).group()) <= 2021
+        else:
+            assert licence == "MIT"
     assert [example.path.name for example in bundled_examples()] == list(listed)
+    counts = [sum(row[1] == label for row in listed.values()) for label in CLASSES]
+    assert counts[0] == 2
+    assert counts[1] >= counts[0] + counts[2] >= 12
+    assert sum(path.stat().st_size for path in EXAMPLES.iterdir()) < 4e6
+
+
+def test_the_ai_made_examples_are_those_of_their_packages():
+    with (ROOT / "benchmarks" / "breadth.csv").open(newline="", encoding="utf-8") as file:
+        known = {row["sha256"]: row for row in csv.DictReader(file)}
+    for example in bundled_examples():
+        if example.label != "human":
+            row = known[hashlib.sha256(example.path.read_bytes()).hexdigest()]
+            assert row["class"] == example.label
+            assert example.title.split(", ")[1].split(" ")[0].lower() in row["generator"].lower()
 
 
 def test_example_is_what_its_package_holds():
@@ -204,7 +226,7 @@ def test_example_is_what_its_package_holds():
     assert ours.read_bytes() == theirs.read_bytes()
 
 
-def test_gallery_of_any_folder_takes_turns(tmp_path):
+def test_gallery_of_any_folder(tmp_path):
     for name in ("human/a.png", "human/b.png", "dalle/c.png", "elsewhere/d.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new("RGB", (40, 40)).save(tmp_path / name)

@@ -1,81 +1,81 @@
-"""What the page says, as HTML: of an answer, of an error, of the model."""
+"""What the page says of an answer and of the model: words and numbers, which the browser lays out."""
 
-import html
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from detector.verdict import Verdict, error_rates
+import numpy as np
+
+from detector import CLASSES
+from detector.verdict import SIDES, Verdict, share
 
 if TYPE_CHECKING:
     from detector.checkpoint import Config
+    from detector.predict import Detector
 
-WAITING = '<div class="answer"><p class="waiting">Drop, paste or pick an image. The answer appears here.</p></div>'
-# In the browser, with no way to the server: what to say of a Dropzone's value as soon as it changes.
-WORDS_JS = """(given) => {
-  if (!given?.error) return '<div class="answer" role="status"><p class="waiting">Looking at it …</p></div>';
-  const escaped = document.createElement("p");
-  escaped.textContent = given.error;
-  return `<div class="answer"><p class="error" role="alert">${escaped.innerHTML}</p></div>`;
-}"""
-
-
-def answer_to(path: str, content: str) -> str:
-    """`content` as the answer to the upload `path`: the browser shows it beside no other image."""
-    return f'<div class="answer" data-for="{html.escape(path)}" role="status">{content}</div>'
+NO_ANSWER = "The server is gone, or too many people are waiting. Give the picture again in a minute."
+FORGOTTEN = "The server no longer has this picture; give it again to see other maps."
+UNKNOWN = "Nobody has measured how often this model is right, so its numbers stand below without a word for them."
+WHO = {"very likely": "Very likely {side}", "likely": "Probably {side}", "leans": "Too close to call, tilts to {side}"}
+SURE = {
+    "very likely": "The model is as sure as it gets.",
+    "likely": "The model is fairly sure, no more.",
+    "leans": "The model cannot tell: this is little better than tossing a coin.",
+}
 
 
-def answer_html(verdict: Verdict, config: "Config") -> str:
-    """The sentence, P(AI) as a bar between the two answers, and what a strong word is worth; or why there is none."""
-    sentence = f'<p class="sentence">{html.escape(verdict.sentence)}</p>'
-    if verdict.abstained:
-        return sentence
-    ai, human = f"{verdict.p_ai:.0%}", f"{verdict.probs['human']:.0%}"
-    return f"""{sentence}
-<div class="scale"><span><b>AI-generated {ai}</b></span><span>human-made {human}</span></div>
-<div class="meter" aria-hidden="true"><div style="width: {verdict.p_ai:.1%}"></div></div>
-<p class="caution">{html.escape(caution(verdict, config))}</p>
-{second_html(verdict.second)}"""
+def card(verdict: Verdict, detector: "Detector") -> dict:
+    """One model's answer for the browser: three lines of words without a number, the probabilities and the maps of the
+    classes in their order, and how often such an answer is given to either kind of picture."""
+    word, side = verdict.band, SIDES[verdict.side]
+    return {
+        "title": title_of(verdict.model),
+        "who": WHO[word].format(side=side) if word else f"Its numbers say {side}",
+        "sure": SURE[word] if word else UNKNOWN,
+        "which": "" if verdict.side == "human" else which(verdict),
+        "side": verdict.side,
+        "label": CLASSES.index(verdict.label),
+        "probs": [round(verdict.probs[name], 4) for name in CLASSES],
+        "rates": rates(verdict, detector.config) if word else [],
+        "maps": {kind: numbers(getattr(verdict.maps, kind)) for kind in ("cam", "evidence")},
+    }
 
 
-def second_html(second: Verdict | None) -> str:
-    """What another model says, in one line."""
-    if second is None:
-        return ""
-    known = "" if second.measured else " (nobody has measured it)"
-    return f'<p class="second">Second opinion, {html.escape(second.model)}: AI-generated {second.p_ai:.0%}{known}.</p>'
+def which(verdict: Verdict) -> str:
+    """The second question: of the two kinds of AI, the likelier."""
+    if verdict.maker is None:
+        return "Which AI is unclear."
+    return "If an AI made it, then DALL-E." if verdict.maker == "dalle" else "If an AI made it, then not DALL-E."
 
 
-def caution(verdict: Verdict, config: "Config") -> str:
-    """How far this answer can be trusted, from what was measured for this model."""
-    if not verdict.measured:
-        return "How often this model is wrong was not measured here; take its answer as a hint, not as proof."
-    test = config.metrics["test"]["degraded"]  # as pictures are that went round the web
-    return f"{error_rates(verdict, test['ai_vs_human']['answers'])} It is a hint, not proof."
+def rates(verdict: Verdict, config: "Config") -> list[dict]:
+    """Of the test's pictures of either side, after a trip through the web, the share that got this answer."""
+    answers = config.metrics["test"]["degraded"]["ai_vs_human"]["answers"]
+    return [
+        {"of": SIDES[truth], "side": truth, "share": round(share(answers, truth, verdict.side, verdict.band), 4)}
+        for truth in ("human", "ai")
+    ]
 
 
-def error_html(sentence: str) -> str:
-    return f'<p class="error" role="alert">{html.escape(sentence)}</p>'
+def numbers(maps: np.ndarray) -> list:
+    """(3, h, w) as nested lists, to a ten-thousandth of the strongest."""
+    digits = 4 - int(np.floor(np.log10(max(np.abs(maps).max(), 1e-9))))
+    return np.round(maps.astype(float), digits).tolist()
 
 
-NO_ANSWER = "No answer came: the server is gone, or too many people are waiting. Give the image again in a minute."
-NO_ANSWER = f'<div class="answer">{error_html(NO_ANSWER)}</div>'
+def title_of(name: str) -> str:
+    """A model's name as a person would say it."""
+    kind = name.split()[0]
+    return {"bundled": "this project's model", "hub": "the published model"}.get(kind, name)
 
 
-def model_html(future: Future) -> str:
-    """Which model answers, why, and its limits. Waits until it is loaded."""
-    if error := future.exception():
-        return f'<p role="alert">There is no model: {html.escape(str(error))}</p>'
-    model = future.result().detector
-    lines = [f"<b>Model: {html.escape(model.name)}</b>, in {model.precision}.", html.escape(model.note)]
-    if model.config.measured:
-        test = model.config.metrics["test"]
-        clean, hard = (test[variant]["balanced_accuracy"] for variant in ("clean", "hard"))
-        lines.append(
-            f"Balanced accuracy of the three classes on {test['clean']['n']:,} test images: {clean:.0%}, {hard:.0%} "
-            "after strong compression (guessing: 33%). They were prepared to 240-256 pixels on the short side; with "
-            "originals, as people drop them, it was not measured yet."
-        )
-    else:
-        lines.append("Its probabilities are not calibrated, and its limits were not measured here.")
-    lines.append("It cannot tell apart what it has not learned: edits, collages, new generators. Never proof.")
-    return f"<p>{' '.join(filter(None, lines))}</p>"
+def headline(model: Future) -> str:
+    """What the three answers mean and how often they are right, in one sentence. Waits until the model is loaded."""
+    meaning = "Give a picture, and a model says which of the three made it"
+    if model.exception():
+        return f"{meaning}."
+    config = model.result().detector.config
+    if not config.measured:
+        return f"{meaning}; how often it is right, nobody has measured."
+    test = config.metrics["test"]["degraded"]
+    ai, three = (round(found["balanced_accuracy"] * 10) for found in (test["ai_vs_human"], test))
+    return f"{meaning}: AI or human right in about {ai} of 10, all three in about {three} of 10. A hint, never proof."

@@ -1,10 +1,9 @@
-"""The tab "Check": one image in, the answer with its reasons out."""
+"""The tab "Check": one picture in, the answer with its reasons out."""
 
+import base64
 import io
 import json
-from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -12,185 +11,112 @@ import gradio as gr
 from PIL import Image
 
 import detector
-from detector import CLASSES
-from detector.explain import VIEW_SIDE, Maps, overlay
-from detector.images import MAX_FILE
+from detector.explain import VIEW_SIDE
 from detector.output.as_json import to_json
-from detector.verdict import NAMES
-from ui.answer import NO_ANSWER, WAITING, WORDS_JS, answer_html, answer_to, error_html, model_html
-from ui.dropzone import EXAMPLE_JS, Dropzone
+from ui.answer import FORGOTTEN, NO_ANSWER, card, headline, numbers
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, thumbnail_files
+from ui.strip import Strip
 from ui.upload import HOW_TO_SEND, ImageFile
+from ui.viewer import Viewer
 
-KEEP_SECONDS = 600  # for which an upload and its answer are kept: as long as people look at maps
-KINDS = {"cam": "Grad-CAM", "evidence": "Signed evidence"}
-LEGENDS = {
-    "cam": "The brighter, the more of the score for **{name}** came from there (Grad-CAM).",
-    "evidence": "Red pushed towards **{name}**, blue away from it; all cells together are the score (HiResCAM).",
-}
-ONE_SCALE = " The three classes share one scale, so a pale map is weak evidence. It shows where the score came from, "
-ONE_SCALE += "not where an error or artefact is."
-# Several batches of the service's: while some images are in the model, others are read or drawn.
+KEEP_SECONDS = 600  # for which an upload is kept: as long as people look at maps
+# Several batches of the service's: while some images are in the model, others are read.
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
-BUTTONS = ["fullscreen", "download"]  # of the map; gr.Image's own choice adds one that shares to another host
-LOADING = "The model is still loading; an image that you give now is answered as soon as it is there."
-Kept = tuple[Maps, bytes]  # of the last answer: its maps and the image as a small JPEG, for drawing another map
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The components of the tab."""
-
-    seen: gr.State  # Kept
-    image: Dropzone
-    examples: gr.Gallery
-    answer: gr.HTML
-    reasons: gr.Column
-    label: gr.Label
-    view: gr.Image
-    which: gr.Radio
-    kind: gr.Radio
-    opacity: gr.Slider
-    legend: gr.Markdown
-    model_line: gr.HTML
+# What the browser makes of a question of its own that failed.
+LOST_JS = "(asked) => ({{ turn: asked.turn, answer: {{ ...asked, maps: asked.method && [], error: {} }} }})"
 
 
 def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     """Draw the tab and wire it. The futures yield a Service and a list of Examples."""
-    parts = layout()
-    look, shown = [parts.kind, parts.opacity], [parts.answer, parts.reasons]
-    answers = [*shown, parts.label, parts.which, parts.seen, parts.view, parts.legend]
+    title = gr.HTML(headline_html(""), elem_id="title")
+    viewer = Viewer(elem_id="image")
+    strip = Strip(elem_id="examples")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
-    judge = partial(check, model, parts)
-    # The first event of the page, by which load tests know it. Never two at a time: the last image given is answered.
-    judging = parts.image.upload(
-        judge, [parts.image, *look], answers, trigger_mode="always_last", **MODEL_QUEUE, **quiet
-    )
-    # In the browser alone, and at once: no old answer stands beside a new image.
-    parts.image.input(None, parts.image, parts.answer, js=WORDS_JS, **quiet)
-    parts.image.input(None, None, parts.reasons, js="() => ({__type__: 'update', visible: false})", **quiet)
-    parts.image.clear(lambda: (WAITING, gr.Column(visible=False), None), None, [*shown, parts.seen], **quiet)
-    parts.examples.select(None, js=EXAMPLE_JS, **quiet)
-    # "multiple": Gradio would skip the second of two that are chosen quickly, or forget which it was.
-    choosing = parts.examples.select(chooser(gallery), None, parts.image, trigger_mode="multiple",
-                                     concurrency_limit=None, **quiet)  # fmt: skip
-    for event in (judging, choosing):
-        event.failure(None, None, parts.answer, js=f"() => {json.dumps(NO_ANSWER)}", **quiet)
-    gr.on(
-        [parts.which.input, parts.kind.input, parts.opacity.input],
-        redraw, [parts.seen, parts.which, *look], [parts.view, parts.legend],
-        trigger_mode="always_last", concurrency_limit=4, **quiet,
-    )  # fmt: skip
+    asking = {**quiet, "trigger_mode": "multiple"}  # the browser knows which of its questions still counts
+    # The first event of the page, by which load tests know it.
+    uploaded = viewer.upload(partial(check, model, gallery), viewer, viewer, **MODEL_QUEUE, **asking)
+    chosen = viewer.select(partial(check, model, gallery), viewer, viewer, **MODEL_QUEUE, **asking)
+    looking = viewer.expand(partial(look_again, model, gallery), viewer, viewer, concurrency_limit=2, **asking)
+    for event, words in ((uploaded, NO_ANSWER), (chosen, NO_ANSWER), (looking, FORGOTTEN)):
+        event.failure(None, viewer, viewer, js=LOST_JS.format(json.dumps(words)), **quiet)
     # The API is a door of its own, so that its callers get one JSON object and no page furniture.
     api_image, api_answer = ImageFile(visible=False, label="image"), gr.JSON(visible=False, label="answer")
-    gr.Button(visible=False).click(predict_with(model), api_image, api_answer, api_name="predict", **MODEL_QUEUE)
-    demo.load(lambda: model_html(model), None, parts.model_line, concurrency_limit=None, **quiet)
-    folder = Path(parts.examples.GRADIO_CACHE) / THUMBNAILS
-    demo.load(lambda: captioned(gallery, folder), None, parts.examples, concurrency_limit=None, **quiet)
+    gr.Button(visible=False).click(partial(predict, model), api_image, api_answer, api_name="predict", **MODEL_QUEUE)
+    demo.load(partial(loaded, model), None, [title, viewer], concurrency_limit=None, **quiet)
+    demo.load(
+        partial(shown, gallery, Path(strip.GRADIO_CACHE) / THUMBNAILS), None, strip, concurrency_limit=None, **quiet
+    )
 
 
-def layout() -> Parts:
-    """Draw the components."""
-    seen = gr.State(time_to_live=KEEP_SECONDS)
-    with gr.Row(equal_height=False, elem_id="check"):
-        with gr.Column(scale=5, min_width=320, elem_id="given"):
-            image = Dropzone(MAX_FILE, elem_id="image")
-            examples = gr.Gallery(
-                label="Or try one of these",
-                columns=3,
-                height="auto",
-                object_fit="cover",
-                allow_preview=False,
-                interactive=False,
-                buttons=[],
-                elem_id="examples",
-            )
-        with gr.Column(scale=6, min_width=320, elem_id="found"):
-            answer = gr.HTML(WAITING, elem_id="answer")
-            with gr.Column(visible=False, elem_id="reasons") as reasons:
-                label = gr.Label(label="Probability of each class", show_heading=False, elem_id="probabilities")
-                view = gr.Image(
-                    label="Map", format="jpeg", interactive=False, buttons=BUTTONS, height=420, elem_id="map"
-                )
-                which = gr.Radio([(NAMES[name], name) for name in CLASSES], label="Class", elem_id="class")
-                kind = gr.Radio([(v, k) for k, v in KINDS.items()], value="cam", label="Map", elem_id="kind")
-                opacity = gr.Slider(0, 1, value=0.7, step=0.05, label="Opacity of the map", elem_id="opacity")
-                legend = gr.Markdown(elem_id="legend")
-    model_line = gr.HTML(f"<p>{LOADING}</p>", elem_id="model-line")
-    return Parts(seen, image, examples, answer, reasons, label, view, which, kind, opacity, legend, model_line)
+def headline_html(sentence: str) -> str:
+    return f"<h1>DALL-E, human, or another AI?</h1><p>{sentence}</p>"
 
 
-def check(model: Future, parts: Parts, path: str | None, kind: str, opacity: float) -> dict:
-    """What the page shows of the image at `path`, or the sentence that says why there is no answer."""
-    hidden = {parts.reasons: gr.Column(visible=False), parts.seen: None}
-    if path is None:  # another image is already on its way, and will be asked for
-        return {}
+def loaded(model: Future) -> tuple[str, dict]:
+    """The line under the title, and the news for the viewer, once the model is there or cannot be."""
+    news = {"unavailable": f"There is no model: {error}"} if (error := model.exception()) else {"ready": True}
+    return headline_html(headline(model)), news
+
+
+def shown(gallery: Future, folder: Path) -> dict:
+    """The gallery's small copies, as files in `folder`."""
+    return {"n": len(thumbnail_files(gallery.result(), folder)), "folder": str(folder)}
+
+
+def file_of(asked: dict, gallery: Future) -> Path:
+    """The picture that the browser speaks of."""
+    return example_of(asked, gallery).path if "example" in asked else Path(asked["path"])
+
+
+def example_of(asked: dict, gallery: Future) -> Example:
+    """The picture of the gallery that the browser speaks of. Raises gr.Error."""
+    examples = gallery.result()
+    if not 0 <= asked["example"] < len(examples):
+        raise gr.Error(HOW_TO_SEND, print_exception=False)
+    return examples[asked["example"]]
+
+
+def check(model: Future, gallery: Future, asked: dict) -> dict:
+    """What the browser is told of a picture: the answers of one model or two, or the sentence why there is none."""
+    known = "example" in asked
+    wanted = VIEW_SIDE if known or asked.get("unseen") else None
     try:
         service = model.result()
-        found = service.answer(path, VIEW_SIDE)
+        found = service.answer(file_of(asked, gallery), wanted)
     except (detector.ImageError, detector.CheckpointError) as error:
-        return hidden | {parts.answer: answer_to(path, error_html(str(error)))}
-    verdict = found.verdict
-    words = answer_to(path, answer_html(verdict, service.detector.config))
+        return {"turn": asked["turn"], "answer": {"error": str(error)}}
+    verdict, judge = found.verdict, service.detector
+    answer = {"truth": example_of(asked, gallery).truth if known else None}
     if verdict.abstained:
-        return hidden | {parts.answer: words}
-    kept = (verdict.maps, _to_jpeg(found.image))
-    view, legend = redraw(kept, verdict.label, kind, opacity)
-    return {
-        parts.answer: words,
-        parts.reasons: gr.Column(visible=True),
-        parts.label: {NAMES[name]: p for name, p in verdict.probs.items()},
-        parts.which: verdict.label,
-        parts.seen: kept,
-        parts.view: view,
-        parts.legend: legend,
-    }
+        answer["nothing"] = f"{verdict.abstained[0].upper()}{verdict.abstained[1:]}."
+    else:
+        answer["models"] = [card(verdict, judge), *([card(verdict.second, judge.second)] if verdict.second else [])]
+    return {"turn": asked["turn"], "answer": answer, "picture": found.image and data_url(found.image)}
 
 
-def redraw(kept: Kept | None, name: str, kind: str, opacity: float) -> tuple:
-    """The view and its legend for another class, kind or opacity."""
-    if kept is None:  # the visitor's session is gone, or no image was given yet
-        return gr.skip(), "This answer is no longer kept; give the image again to see its maps."
-    maps, jpeg = kept
-    picture = overlay(Image.open(io.BytesIO(jpeg)), maps, CLASSES.index(name), kind, opacity)
-    described = f"{KINDS[kind]} over the image: where the score for {NAMES[name]} came from"
-    words = LEGENDS[kind].format(name=NAMES[name]) + ONE_SCALE
-    return gr.Image(picture, label=f"Map for {NAMES[name]}", alt_text=described), words
+def look_again(model: Future, gallery: Future, asked: dict) -> dict:
+    """The maps of the same picture by another method, on another layer."""
+    answer = {key: asked[key] for key in ("method", "layer")}
+    try:
+        judge = model.result().detector
+        maps = judge.explain_with(judge.prepare(file_of(asked, gallery)), asked["method"], asked["layer"])
+    except (detector.ImageError, ImportError, ValueError) as error:
+        return {"turn": asked["turn"], "answer": answer | {"maps": [], "error": str(error)}}
+    return {"turn": asked["turn"], "answer": answer | {"maps": numbers(maps)}}
 
 
-def chooser(gallery: Future) -> Callable[[gr.SelectData], str]:
-    """The function behind the gallery."""
-
-    def chosen(clicked: gr.SelectData) -> str:
-        return str(gallery.result()[clicked.index].path)
-
-    return chosen
-
-
-def predict_with(model: Future) -> Callable[[str | None], dict]:
-    """The function behind the API."""
-
-    def predict(path: str | None) -> dict:
-        """Classify one image: label, probs, p_ai, band, model; or abstained, model."""
-        if path is None:
-            raise gr.Error(f"No image was given. {HOW_TO_SEND}", print_exception=False)
-        try:
-            return to_json(model.result().answer(path).verdict)
-        except (detector.ImageError, detector.CheckpointError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    return predict
+def predict(model: Future, path: str | None) -> dict:
+    """Classify one image: label, probs, p_ai, band, model; or abstained, model."""
+    if path is None:
+        raise gr.Error(f"No image was given. {HOW_TO_SEND}", print_exception=False)
+    try:
+        return to_json(model.result().answer(path).verdict)
+    except (detector.ImageError, detector.CheckpointError) as error:
+        raise gr.Error(str(error), print_exception=False) from error
 
 
-def captioned(gallery: Future, folder: Path) -> list[tuple[str, str]]:
-    """Thumbnails, as files in `folder`, and their captions."""
-    found: list[Example] = gallery.result()
-    paths = thumbnail_files(found, folder)
-    return [(str(path), example.caption) for path, example in zip(paths, found, strict=True)]
-
-
-def _to_jpeg(picture: Image.Image) -> bytes:
+def data_url(picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

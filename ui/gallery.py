@@ -1,18 +1,19 @@
-"""Images to try: our own, the published model's samples, or any folder of class folders."""
+"""Pictures to try, whose truth is known: our own, the published model's samples, or any folder of class folders."""
 
 import io
 import logging
+import random
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detector import CLASSES
-from detector.verdict import NAMES
 
 log = logging.getLogger(__name__)
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 THUMBNAIL_SIDE = 256  # pixels of the longer side
+SEED = 4  # of the order, which is the same for everybody, so that people can talk about "picture 5"
 # The published model's own samples, in its repository on the Hub.
 PUBLISHED_SAMPLES = {"DallE_4.jpg": "dalle", "HG_22.jpg": "human", "OtherAI_5.jpg": "other_ai"}
 
@@ -23,18 +24,22 @@ class Example:
 
     path: Path
     label: str  # one of CLASSES
-    title: str
+    title: str  # what it is, by whom, of when
     thumbnail: bytes = b""  # a small JPEG
 
     @property
-    def caption(self) -> str:
-        return f"{NAMES[self.label]}: {self.title}"
+    def truth(self) -> dict:
+        """For the browser, which gets it with the answer and not before."""
+        made = {"human": "human-made", "dalle": "made by DALL-E", "other_ai": "made by another AI"}[self.label]
+        side = "human" if self.label == "human" else "ai"
+        return {"label": self.label, "side": side, "text": f"{made} ({self.title})"}
 
 
 def bundled_examples() -> list[Example]:
     """The images of examples/, as SOURCES.md lists them."""
-    rows = re.findall(r"^\| (\S+\.\w+) \| (\w+) \| ([^|]+) \|", (EXAMPLES / "SOURCES.md").read_text("utf-8"), re.M)
-    return [Example(EXAMPLES / name, label, title) for name, label, title in rows]
+    table = (EXAMPLES / "SOURCES.md").read_text("utf-8")
+    rows = [[cell.strip() for cell in row.split("|")[1:6]] for row in re.findall(r"^\| \S+\.\w+ \|.+", table, re.M)]
+    return [Example(EXAMPLES / name, label, ", ".join(filter(None, told))) for name, label, *told in rows]
 
 
 def published_samples() -> list[Example]:
@@ -43,24 +48,29 @@ def published_samples() -> list[Example]:
 
     paths = within(AUTO_DEADLINE, lambda: fetch(PUBLISHED, list(PUBLISHED_SAMPLES)).paths)
     return [
-        Example(path, label, f"Sample {path.name} of the published model")
+        Example(path, label, f"sample {path.name} of the published model")
         for path, label in zip(paths, PUBLISHED_SAMPLES.values(), strict=True)
     ]
 
 
 def folder_examples(folder: Path) -> list[Example]:
-    """Every image below `folder`/<class>/, the classes taking turns. Raises ValueError if there is none."""
+    """Every image below `folder`/<class>/. Raises ValueError if there is none."""
     from detector.files import find_images
 
-    classes = [
-        [Example(path, name, path.stem) for path in find_images(folder / name)]
+    found = [
+        Example(path, name, path.stem)
         for name in CLASSES
         if (folder / name).is_dir()
+        for path in find_images(folder / name)
     ]
-    turns = [found[i] for i in range(max(map(len, classes), default=0)) for found in classes if i < len(found)]
-    if not turns:
+    if not found:
         raise ValueError(f"{folder} holds no images; it needs at least one of the folders {', '.join(CLASSES)}.")
-    return turns
+    return found
+
+
+def shuffled(examples: list[Example]) -> list[Example]:
+    """The same in an order that tells nothing, and is the same every time."""
+    return random.Random(SEED).sample(examples, len(examples))
 
 
 def with_thumbnails(examples: list[Example]) -> list[Example]:

@@ -6,29 +6,15 @@ THEME = gr.themes.Monochrome(
     font=["ui-sans-serif", "system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"], radius_size="md"
 )
 
+# Orange for AI in two shades, blue for human: apart for colour-blind eyes too (Okabe & Ito 2008).
 CSS = """
-.gradio-container { max-width: 1200px !important; margin: auto; }
-#title h1 { margin-bottom: 0.1em; }
-.answer { padding: 0.4em 0; }
-.answer .sentence { font-size: 1.45em; font-weight: 600; line-height: 1.3; margin: 0 0 0.6em; }
-.answer .scale { display: flex; justify-content: space-between; font-size: 0.95em; margin-bottom: 0.25em; }
-.answer .meter { height: 0.9em; border-radius: 0.45em; background: #2f7d5b; overflow: hidden; }
-.answer .meter div { height: 100%; background: #c4473a; border-right: 2px solid var(--background-fill-primary); }
-.answer .caution { font-size: 0.95em; margin-top: 0.7em; }
-.answer .waiting { color: var(--body-text-color-subdued); font-size: 1.1em; }
-.answer .error { font-size: 1.15em; border-left: 4px solid #c4473a; padding-left: 0.8em; }
-#answer [data-testid="status-tracker"] { display: none; } /* what it says is said in words */
-#check[data-late] .answer, #check[data-late] #reasons { display: none; } /* see dropzone.js */
-#examples .grid-wrap { height: auto; min-height: 0; max-height: 460px; padding-top: 2.6em; }
-#examples .caption-label { left: 0; right: 0; max-width: none; border-radius: 0; }
-#examples .caption-label { font-size: 0.8em; padding: 0.15em 0.4em; }
-#model-line, .answer { overflow-wrap: anywhere; }
-#model-line { font-size: 0.92em; border-top: 1px solid var(--border-color-primary); padding-top: 0.6em; }
-@media (max-width: 740px) { /* one column: the answer comes before the examples */
-  #given, #found { display: contents; }
-  #check > * > * { width: 100%; }
-  #examples { order: 1; }
-  #examples .grid-container { grid-template-columns: repeat(3, minmax(0, 1fr)) !important; }
-  .gradio-container .main { padding: 16px; }
-}
+:root { --ai: #d55e00; --other-ai: #e69f00; --human: #0072b2; }
+.dark { --ai: #ff8533; --other-ai: #f5c04a; --human: #56b4e9; }
+.gradio-container { max-width: 1240px !important; margin: auto; }
+.gradio-container .main { padding: 12px 20px; }
+.gradio-container .column { gap: 6px; }
+#title h1 { font-size: 1.6em; margin: 0; }
+#title p { margin: 0.2em 0 0; min-height: 1.5em; }
+[data-testid="status-tracker"], .toast-wrap { display: none; } /* what it says is said in words */
+@media (max-width: 740px) { .gradio-container .main { padding: 10px 14px; } }
 """
