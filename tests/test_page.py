@@ -74,8 +74,8 @@ def test_words_of_every_band_and_of_a_model_that_nobody_measured(bundled):
             told = card(replace(verdict, probs=probs), bundled)
             found[p_ai, share_of_dalle] = (told["who"], told["which"])
             assert not re.search(r"\d", told["who"] + told["sure"] + told["which"])
-    assert found[0.98, 0.9] == ("Very likely AI-generated", "If an AI made it, then DALL-E.")
-    assert found[0.75, 0.1] == ("Probably AI-generated", "If an AI made it, then not DALL-E.")
+    assert found[0.98, 0.9] == ("Very likely AI-generated", "Of the two kinds of AI, DALL-E is the likelier.")
+    assert found[0.75, 0.1] == ("Probably AI-generated", "Of the two kinds of AI, another than DALL-E is the likelier.")
     assert found[0.6, 0.5] == ("Too close to call, tilts to AI-generated", "Which AI is unclear.")
     assert found[0.4, 0.9] == ("Too close to call, tilts to human-made", "")
     assert found[0.25, 0.9] == ("Probably human-made", "")
@@ -84,6 +84,22 @@ def test_words_of_every_band_and_of_a_model_that_nobody_measured(bundled):
     assert alone["rates"] == []
     assert "Nobody has measured" in alone["sure"]
     assert "ikely" not in alone["who"]
+
+
+def test_names_and_titles_are_text_not_markup(browser, tmp_path):
+    """Gradio takes < and > out of an upload's name; a folder's names and a model's path reach the page as they are."""
+    evil = "<img src=x onerror=alert(1)>"
+    (tmp_path / "human").mkdir()
+    Image.open(CAT).save(tmp_path / "human" / f"{evil}.png")
+    with running_app(tmp_path, NO_HUB, "--examples", str(tmp_path), "--model", "bundled") as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.locator("#examples .picture").click(timeout=WAIT)
+        expect(page.locator("#answer .truth")).to_contain_text(evil, timeout=WAIT)
+        give(page, {"name": "<b>x</b>.txt", "mimeType": "text/plain", "buffer": b"Dear diary"})
+        expect(page.locator("#answer .sure")).to_contain_text("is not an image", timeout=WAIT)
+        assert page.locator("#image b:not(.percent), #image img, #answer img").count() == 1  # the invitation's own
+        page.close()
 
 
 def test_every_request_stays_on_this_host(page, url):
@@ -95,11 +111,11 @@ def test_every_request_stays_on_this_host(page, url):
 
 
 def overflowing(page: Page) -> list[str]:
-    """What runs over the right edge of the page, or is cut off by what it lies in."""
+    """What runs over the right edge of the page, or has more in it than its width shows."""
     return page.evaluate("""() => [...document.querySelectorAll("#title *, #image *, #examples *")].filter((e) => {
-        const box = e.getBoundingClientRect();
-        const strip = e.closest(".pictures"); // it scrolls sideways on a phone, as it is meant to
-        return box.width && !strip && !e.matches("input[type=file]") && box.right > innerWidth + 0.5;
+        if (!e.checkVisibility() || e.closest(".pictures")) return false; // that scrolls sideways on a phone
+        const cut = e.scrollWidth > e.clientWidth + 1 && e.clientWidth && getComputedStyle(e).display !== "inline";
+        return e.getBoundingClientRect().right > innerWidth + 0.5 || (cut && !e.matches("select, canvas"));
     }).map((e) => e.outerHTML.slice(0, 80))""")
 
 
@@ -127,15 +143,16 @@ def test_narrow_and_wide_light_and_dark(browser, url, scheme):
                        ("#answer .verdict", "#image .zone", "#image .tiles", "#image .controls", "#answer .rates",
                         "#examples .pictures")]  # fmt: skip
             assert heights == sorted(heights)
-    page.set_viewport_size({"width": 390, "height": 844})
-    page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    page.locator("#examples .picture").nth(1).click()
-    expect(page.locator("#answer .truth")).to_contain_text("Truth:", timeout=WAIT)
-    page.wait_for_function(
-        """() => { const box = document.querySelector("#answer .verdict").getBoundingClientRect();
-        return box.top >= 0 && box.bottom <= innerHeight; }""",
-        timeout=WAIT,
-    )
+    for i, (width, height) in enumerate([(390, 844), (844, 390), (1000, 700)]):
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("scrollTo(0, document.body.scrollHeight)")
+        page.locator("#examples .picture").nth(i).click()
+        expect(page.locator("#answer .truth")).to_contain_text("Truth:", timeout=WAIT)
+        page.wait_for_function(
+            """() => { const box = document.querySelector("#answer .verdict").getBoundingClientRect();
+            return box.top >= -1 && box.bottom <= innerHeight + 1; }""",
+            timeout=WAIT,
+        )
     context.close()
 
 
@@ -190,7 +207,9 @@ def test_page_is_up_while_the_model_loads_and_answers_the_last_image_given(brows
         page.goto(address)
         give(page, EXAMPLES / "rocket.jpg")
         expect(page.locator("#answer .who")).to_have_text("Warming up", timeout=WAIT)
-        expect(page.locator("#answer .sure")).to_contain_text("your picture waits")
+        expect(page.locator("#answer .sure")).to_have_text("Your picture waits.")
+        expect(page.locator("#answer .left")).to_have_text(re.compile(r"About \d+ seconds?\.|A little longer\."))
+        assert page.locator("#answer .left").get_attribute("aria-hidden") == "true"  # who listens is told once
         page.get_by_label("Remove picture").click()
         give(page, EXAMPLES / "coffee.png")
         answered(page, *bundled.predict([EXAMPLES / "coffee.png"]), "coffee.png")

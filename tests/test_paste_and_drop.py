@@ -235,7 +235,7 @@ def test_of_two_examples_chosen_quickly_the_second_is_answered_and_either_can_be
     give(page, CAT)
     answers(page, CAT, verdicts)
     picture_of(page, COFFEE).click()
-    answered(page, verdicts[COFFEE], "Human: .*")
+    answered(page, verdicts[COFFEE], r"Picture \d+")
 
 
 def test_removed_while_it_is_judged(page):
@@ -258,6 +258,22 @@ def test_a_question_that_is_refused_is_a_sentence_and_the_next_one_is_answered(p
     page.unroute("**/queue/join*")
     give(page, CAT)
     answers(page, CAT, verdicts)
+
+
+def test_a_question_about_a_map_that_fails_late_costs_no_answer(page, verdicts):
+    give(page, COFFEE)
+    answers(page, COFFEE, verdicts)
+    held = hold_the_first_question(page)
+    page.get_by_text("More ways to look").click()
+    page.get_by_label("Method").select_option("gradcam")
+    while not held:
+        page.wait_for_timeout(20)
+    give(page, CAT)
+    answers(page, CAT, verdicts)
+    refuse(held[0], status=503, body='{"detail": "Queue is full."}')
+    page.wait_for_timeout(1000)
+    answers(page, CAT, verdicts)
+    expect(page.locator("#image .said")).to_have_text("")
 
 
 def test_a_picture_of_text_beside_the_text_is_pasted_as_text_into_a_field(page, verdicts):
@@ -311,6 +327,8 @@ def test_over_plain_http_and_when_the_server_is_gone(tmp_path, verdicts, page):
         assert visitor.evaluate("navigator.clipboard") is None
         paste(visitor, "image.png", CAT.read_bytes(), "image/png")
         answered(visitor, verdicts[CAT], "image.png")
+    visitor.locator("#examples .picture").first.click()
+    expect(error(visitor)).to_contain_text("The server is gone, or too many people are waiting")
     give(visitor, COFFEE)
     expect(error(visitor)).to_contain_text(re.compile("coffee.png could not be sent.*Try again"))
     chromium.close()

@@ -154,7 +154,7 @@ def test_no_old_picture_beside_what_cannot_be_shown(shown):
     give(page, {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear diary"})
     expect(page.locator("#answer .sure")).to_contain_text("letter.png is not an image", timeout=WAIT)
     expect(page.locator("#image .view")).not_to_be_visible()
-    expect(page.locator("#image .name")).to_have_text("letter.png (your browser cannot show it)")
+    expect(page.locator("#image .name")).to_have_text("letter.png")
 
 
 def test_saved_picture_shows_picture_words_and_model(shown, tmp_path):
@@ -176,8 +176,55 @@ def test_saved_picture_shows_picture_words_and_model(shown, tmp_path):
     assert (bottom == 255).all()  # nothing is cut off
 
 
-def test_the_verdict_is_announced_and_gets_the_focus(shown):
+def test_saved_picture_of_a_tall_one_with_a_long_name(page, bundled, tmp_path):
+    path = tmp_path / f"{'a_very_long_name_' * 8}.png"
+    Image.open(CAT).resize((100, 800)).save(path)
+    give(page, path)
+    answered(page, *bundled.predict([path]), path.name)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save this answer").click()
+    assert len(download.value.suggested_filename) < 120
+    download.value.save_as(tmp_path / "saved.png")
+    saved = Image.open(tmp_path / "saved.png").convert("L")
+    assert saved.height < 1100
+    assert (np.asarray(saved.crop((1170, 0, 1200, saved.height))) == 255).all()  # no word runs over the edge
+
+
+def test_an_upload_s_answer_is_heard_once_and_a_gallery_s_is_told(shown):
     page, _ = shown
     verdict = page.locator("#answer .verdict")
     assert verdict.get_attribute("role") == "status"
+    assert verdict.get_attribute("aria-live") == "off"
     expect(verdict).to_be_focused()
+    page.locator("#examples .picture").first.click()
+    expect(page.locator("#answer .truth")).to_contain_text("Truth:", timeout=WAIT)
+    assert verdict.get_attribute("aria-live") == "polite"
+    expect(verdict).not_to_be_focused()
+
+
+def test_a_finger_tells_a_cell_too(browser, url, bundled):
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True)
+    page = context.new_page()
+    page.goto(url)
+    page.locator("#image .pick").wait_for(timeout=WAIT)
+    give(page, CAT)
+    answered(page, *bundled.predict([CAT]), CAT.name)
+    page.locator("#image .view").tap()
+    page.wait_for_timeout(300)
+    expect(page.locator("#image .spot")).to_contain_text("Here lie")
+    context.close()
+
+
+def test_nothing_moves_while_an_answer_comes(shown):
+    """The gallery stays where it is, under the finger that chose."""
+    page, _ = shown
+    places = page.evaluate_handle(
+        """() => { const seen = new Set(); const look = () => seen.add(
+          Math.round(document.querySelector("#examples .pictures").getBoundingClientRect().top + scrollY));
+        new MutationObserver(look).observe(document.body, {childList: true, subtree: true, attributes: true});
+        look(); return seen; }"""
+    )
+    page.locator("#examples .picture").nth(4).click()
+    expect(page.locator("#answer .truth")).to_contain_text("Truth:", timeout=WAIT)
+    page.wait_for_timeout(500)
+    assert len(places.evaluate("(seen) => [...seen]")) == 1

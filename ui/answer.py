@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from detector.predict import Detector
 
 NO_ANSWER = "The server is gone, or too many people are waiting. Give the picture again in a minute."
-FORGOTTEN = "The server no longer has this picture; give it again to see other maps."
+NO_MAP = "The server is gone, or no longer has this picture; give it again to see other maps."
 UNKNOWN = "Nobody has measured how often this model is right, so its numbers stand below without a word for them."
 WHO = {"very likely": "Very likely {side}", "likely": "Probably {side}", "leans": "Too close to call, tilts to {side}"}
+WHICH = {
+    "dalle": "Of the two kinds of AI, DALL-E is the likelier.",
+    "other_ai": "Of the two kinds of AI, another than DALL-E is the likelier.",
+    None: "Which AI is unclear.",
+}
 SURE = {
     "very likely": "The model is as sure as it gets.",
     "likely": "The model is fairly sure, no more.",
@@ -23,16 +28,18 @@ SURE = {
 }
 
 
-def card(verdict: Verdict, detector: "Detector") -> dict:
+def card(verdict: Verdict, detector: "Detector", label: str | None = None, told: str | None = None) -> dict:
     """One model's answer for the browser: three lines of words without a number, the probabilities and the maps of the
-    classes in their order, and how often such an answer is given to either kind of picture."""
+    classes in their order, how often such an answer is given to either kind of picture, and the truth, where it is
+    known: the `label` and, in words, `told`."""
     word, side = verdict.band, SIDES[verdict.side]
     return {
         "title": title_of(verdict.model),
         "who": WHO[word].format(side=side) if word else f"Its numbers say {side}",
         "sure": SURE[word] if word else UNKNOWN,
-        "which": "" if verdict.side == "human" else which(verdict),
+        "which": "" if verdict.side == "human" else WHICH[verdict.maker],
         "side": verdict.side,
+        "truth": f"Truth: {told}. {right_or_wrong(verdict, label)}" if label else "",
         "label": CLASSES.index(verdict.label),
         "probs": [round(verdict.probs[name], 4) for name in CLASSES],
         "rates": rates(verdict, detector.config) if word else [],
@@ -40,20 +47,27 @@ def card(verdict: Verdict, detector: "Detector") -> dict:
     }
 
 
-def which(verdict: Verdict) -> str:
-    """The second question: of the two kinds of AI, the likelier."""
-    if verdict.maker is None:
-        return "Which AI is unclear."
-    return "If an AI made it, then DALL-E." if verdict.maker == "dalle" else "If an AI made it, then not DALL-E."
+def right_or_wrong(verdict: Verdict, label: str) -> str:
+    """Whether the answer was right about a picture of that class, in one sentence."""
+    right = (verdict.side == "human") == (label == "human")
+    if verdict.band == "leans":
+        return f"The model could not tell, and leaned the {'right' if right else 'wrong'} way."
+    if not right:
+        return "The model is wrong here."
+    if label == "human" or verdict.maker == label:
+        return "The model is right here."
+    return f"The model is right that an AI made it, {'not sure' if verdict.maker is None else 'wrong about'} which."
 
 
 def rates(verdict: Verdict, config: "Config") -> list[dict]:
-    """Of the test's pictures of either side, after a trip through the web, the share that got this answer."""
+    """Of 100 of the test's pictures of either side, after a trip through the web, how many got this answer."""
     answers = config.metrics["test"]["degraded"]["ai_vs_human"]["answers"]
-    return [
-        {"of": SIDES[truth], "side": truth, "share": round(share(answers, truth, verdict.side, verdict.band), 4)}
-        for truth in ("human", "ai")
-    ]
+    found = []
+    for truth in ("human", "ai"):
+        n = round(100 * share(answers, truth, verdict.side, verdict.band))
+        get = "1 gets" if n == 1 else f"{n or 'fewer than 1'} get"
+        found.append({"side": truth, "n": n, "text": f"Of 100 {SIDES[truth]} pictures, {get} this answer."})
+    return found
 
 
 def numbers(maps: np.ndarray) -> list:

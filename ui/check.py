@@ -2,7 +2,7 @@
 
 import base64
 import io
-import json
+import time
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -13,36 +13,37 @@ from PIL import Image
 import detector
 from detector.explain import VIEW_SIDE
 from detector.output.as_json import to_json
-from ui.answer import FORGOTTEN, NO_ANSWER, card, headline, numbers
+from ui.answer import NO_ANSWER, NO_MAP, card, headline, numbers
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, thumbnail_files
 from ui.strip import Strip
 from ui.upload import HOW_TO_SEND, ImageFile
-from ui.viewer import Viewer
+from ui.viewer import WARM_UP, Viewer
 
 KEEP_SECONDS = 600  # for which an upload is kept: as long as people look at maps
 # Several batches of the service's: while some images are in the model, others are read.
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
-# What the browser makes of a question of its own that failed.
-LOST_JS = "(asked) => ({{ turn: asked.turn, answer: {{ ...asked, maps: asked.method && [], error: {} }} }})"
+LOST = {"answer": NO_ANSWER, "map": NO_MAP}
 
 
 def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     """Draw the tab and wire it. The futures yield a Service and a list of Examples."""
     title = gr.HTML(headline_html(""), elem_id="title")
-    viewer = Viewer(elem_id="image")
+    viewer = Viewer(LOST, elem_id="image")
     strip = Strip(elem_id="examples")
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     asking = {**quiet, "trigger_mode": "multiple"}  # the browser knows which of its questions still counts
+    judge = partial(check, model, gallery)
     # The first event of the page, by which load tests know it.
-    uploaded = viewer.upload(partial(check, model, gallery), viewer, viewer, **MODEL_QUEUE, **asking)
-    chosen = viewer.select(partial(check, model, gallery), viewer, viewer, **MODEL_QUEUE, **asking)
-    looking = viewer.expand(partial(look_again, model, gallery), viewer, viewer, concurrency_limit=2, **asking)
-    for event, words in ((uploaded, NO_ANSWER), (chosen, NO_ANSWER), (looking, FORGOTTEN)):
-        event.failure(None, viewer, viewer, js=LOST_JS.format(json.dumps(words)), **quiet)
+    given = viewer.upload(judge, viewer, viewer, **MODEL_QUEUE, **asking)
+    chosen = viewer.select(judge, viewer, viewer, **MODEL_QUEUE, **asking)
+    looked = viewer.expand(partial(look_again, model, gallery), viewer, viewer, concurrency_limit=2, **asking)
+    for event, what in ((given, "answer"), (chosen, "answer"), (looked, "map")):
+        event.failure(None, None, viewer, js=f"() => ({{ lost: '{what}' }})", **quiet)
     # The API is a door of its own, so that its callers get one JSON object and no page furniture.
     api_image, api_answer = ImageFile(visible=False, label="image"), gr.JSON(visible=False, label="answer")
     gr.Button(visible=False).click(partial(predict, model), api_image, api_answer, api_name="predict", **MODEL_QUEUE)
+    demo.load(partial(warming_up, model, time.monotonic()), None, viewer, concurrency_limit=None, **quiet)
     demo.load(partial(loaded, model), None, [title, viewer], concurrency_limit=None, **quiet)
     demo.load(
         partial(shown, gallery, Path(strip.GRADIO_CACHE) / THUMBNAILS), None, strip, concurrency_limit=None, **quiet
@@ -53,9 +54,14 @@ def headline_html(sentence: str) -> str:
     return f"<h1>DALL-E, human, or another AI?</h1><p>{sentence}</p>"
 
 
+def warming_up(model: Future, start: float) -> dict:
+    """Seconds that the model is likely to need still; 0 once it is there."""
+    return {"warm_up": 0 if model.done() else max(1, round(WARM_UP - (time.monotonic() - start)))}
+
+
 def loaded(model: Future) -> tuple[str, dict]:
     """The line under the title, and the news for the viewer, once the model is there or cannot be."""
-    news = {"unavailable": f"There is no model: {error}"} if (error := model.exception()) else {"ready": True}
+    news = {"unavailable": f"There is no model: {error}"} if (error := model.exception()) else {"warm_up": 0}
     return headline_html(headline(model)), news
 
 
@@ -79,30 +85,31 @@ def example_of(asked: dict, gallery: Future) -> Example:
 
 def check(model: Future, gallery: Future, asked: dict) -> dict:
     """What the browser is told of a picture: the answers of one model or two, or the sentence why there is none."""
-    known = "example" in asked
-    wanted = VIEW_SIDE if known or asked.get("unseen") else None
+    known = example_of(asked, gallery) if "example" in asked else None
     try:
         service = model.result()
-        found = service.answer(file_of(asked, gallery), wanted)
+        found = service.answer(file_of(asked, gallery), VIEW_SIDE if known or asked["unseen"] else None)
     except (detector.ImageError, detector.CheckpointError) as error:
         return {"turn": asked["turn"], "answer": {"error": str(error)}}
     verdict, judge = found.verdict, service.detector
-    answer = {"truth": example_of(asked, gallery).truth if known else None}
     if verdict.abstained:
-        answer["nothing"] = f"{verdict.abstained[0].upper()}{verdict.abstained[1:]}."
+        answer = {"nothing": f"{verdict.abstained[0].upper()}{verdict.abstained[1:]}."}
     else:
-        answer["models"] = [card(verdict, judge), *([card(verdict.second, judge.second)] if verdict.second else [])]
-    return {"turn": asked["turn"], "answer": answer, "picture": found.image and data_url(found.image)}
+        heard = [(verdict, judge), (verdict.second, judge.second)]
+        answer = {"models": [card(v, by, known and known.label, known and known.told) for v, by in heard if v]}
+    told = {"turn": asked["turn"], "answer": answer, "picture": found.image and data_url(found.image)}
+    return told | ({"known": {"label": known.label, "text": known.title}} if known else {})
 
 
 def look_again(model: Future, gallery: Future, asked: dict) -> dict:
-    """The maps of the same picture by another method, on another layer."""
-    answer = {key: asked[key] for key in ("method", "layer")}
+    """The maps of the same picture by another method, on another layer, of the model that speaks."""
+    answer = {key: asked[key] for key in ("method", "layer", "model")}
     try:
         judge = model.result().detector
+        judge = judge.second if asked["model"] and judge.second else judge
         maps = judge.explain_with(judge.prepare(file_of(asked, gallery)), asked["method"], asked["layer"])
     except (detector.ImageError, ImportError, ValueError) as error:
-        return {"turn": asked["turn"], "answer": answer | {"maps": [], "error": str(error)}}
+        return {"turn": asked["turn"], "answer": answer | {"error": str(error)}}
     return {"turn": asked["turn"], "answer": answer | {"maps": numbers(maps)}}
 
 
@@ -117,6 +124,7 @@ def predict(model: Future, path: str | None) -> dict:
 
 
 def data_url(picture: Image.Image) -> str:
+    """The picture as the address of a JPEG that needs no request."""
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=90)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -28,11 +28,10 @@ class Example:
     thumbnail: bytes = b""  # a small JPEG
 
     @property
-    def truth(self) -> dict:
-        """For the browser, which gets it with the answer and not before."""
+    def told(self) -> str:
+        """The truth in words, which the browser gets with the answer and not before."""
         made = {"human": "human-made", "dalle": "made by DALL-E", "other_ai": "made by another AI"}[self.label]
-        side = "human" if self.label == "human" else "ai"
-        return {"label": self.label, "side": side, "text": f"{made} ({self.title})"}
+        return f"{made} ({self.title})"
 
 
 def bundled_examples() -> list[Example]:

@@ -16,5 +16,12 @@ CSS = """
 #title h1 { font-size: 1.6em; margin: 0; }
 #title p { margin: 0.2em 0 0; min-height: 1.5em; }
 [data-testid="status-tracker"], .toast-wrap { display: none; } /* what it says is said in words */
+#image .button, #examples .button { min-height: 44px; padding: 0 1em; font: inherit; color: var(--body-text-color);
+  cursor: pointer; background: none; border: 1px solid var(--border-color-primary); border-radius: 8px; }
+#image :is(button, input, summary, select):focus-visible, #examples button:focus-visible {
+  outline: 3px solid var(--human); outline-offset: 1px; }
+@media (forced-colors: active) {
+  #image :is(.meter, .dots, .bar, .tile), #examples .picture { forced-color-adjust: none; }
+}
 @media (max-width: 740px) { .gradio-container .main { padding: 10px 14px; } }
 """

@@ -2,7 +2,8 @@
 const AT_A_TIME = 12;
 const find = (selector) => element.querySelector(selector);
 const pictures = find(".pictures");
-const LABELS = props.names;
+// Of Gradio's root only the path: behind a proxy the rest may differ.
+const api = new URL(window.gradio_config.root, location.href).pathname.replace(/\/$/, "") + window.gradio_config.api_prefix;
 
 const describe = (button, alt, caption) => {
   button.querySelector("img").alt = alt;
@@ -11,7 +12,6 @@ const describe = (button, alt, caption) => {
 
 const add = () => {
   const { n, folder } = props.value;
-  const { root, api_prefix } = window.gradio_config; // of the root only the path: behind a proxy the rest may differ
   const first = pictures.children.length;
   for (let i = first; i < Math.min(first + AT_A_TIME, n); i++) {
     const button = document.createElement("button");
@@ -20,7 +20,7 @@ const add = () => {
     button.tabIndex = i ? -1 : 0;
     const image = document.createElement("img");
     image.loading = "lazy";
-    image.src = `${new URL(root, location.href).pathname.replace(/\/$/, "")}${api_prefix}/file=${folder}/${i}.jpg`;
+    image.src = `${api}/file=${folder}/${i}.jpg`;
     button.append(image, document.createElement("span"));
     describe(button, `Picture ${i + 1}`, `Picture ${i + 1}`);
     button.lastChild.setAttribute("aria-hidden", "true");
@@ -31,7 +31,9 @@ const add = () => {
 };
 
 watch("value", () => {
-  if (props.value?.n && !pictures.children.length) add();
+  if (!props.value?.n || pictures.children.length) return;
+  find(".strip").hidden = false;
+  add();
 });
 find(".more").addEventListener("click", () => add()?.focus());
 
@@ -47,21 +49,27 @@ pictures.addEventListener("keydown", (event) => {
   event.preventDefault();
   all[next]?.focus();
 });
+const mark = (current) => {
+  for (const button of pictures.children) button.setAttribute("aria-current", button === current);
+};
 pictures.addEventListener("click", ({ target }) => {
   const button = target.closest(".picture");
   if (!button) return;
-  for (const other of pictures.children) other.setAttribute("aria-current", other === button);
-  const detail = { example: [...pictures.children].indexOf(button), title: button.querySelector("img").alt, thumbnail: button.querySelector("img").src };
-  window.dispatchEvent(new CustomEvent("example", { detail }));
+  mark(button);
+  const example = [...pictures.children].indexOf(button);
+  const detail = { example, title: `Picture ${example + 1}`, thumbnail: button.querySelector("img").src };
+  window.dispatchEvent(new CustomEvent("detector-example", { detail }));
 });
 
-// What the viewer was told about one of them, with its answer.
-window.stripHandlers?.abort();
-window.stripHandlers = new AbortController();
-window.addEventListener("answered", ({ detail: { example, label, text } }) => {
+// What the viewer says: another picture was given; whose one of these is, which comes with its answer.
+window.detectorStrip?.abort();
+window.detectorStrip = new AbortController();
+const { signal } = window.detectorStrip;
+window.addEventListener("detector-given", () => mark(null), { signal });
+window.addEventListener("detector-answered", ({ detail: { example, label, text } }) => {
   const button = pictures.children[example];
-  if (!button || !label) return;
+  if (!button) return;
   button.classList.add(label);
-  describe(button, `${LABELS[label]}: ${text}`, LABELS[label]);
+  describe(button, `${props.names[label]}: ${text}`, props.names[label]);
   button.title = text;
-}, { signal: window.stripHandlers.signal });
+}, { signal });

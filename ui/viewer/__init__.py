@@ -4,7 +4,6 @@ from pathlib import Path
 
 import gradio as gr
 
-from detector import CLASSES
 from detector.explain import AWAY, HEAT, LAYERS, METHODS, TOWARDS
 from detector.images import MAX_FILE
 from detector.verdict import NAMES
@@ -12,7 +11,7 @@ from ui.upload import NoAddresses, uploaded
 
 HERE = Path(__file__).parent
 INVITATION = "Who made this picture?"
-WARM_UP = 9  # seconds from a start to the first answer, on 2 cores (benchmarks/README.md); the page says what is left
+WARM_UP = 9  # seconds from a start to the first answer, on 2 cores (benchmarks/README.md)
 METHOD_WORDS = {
     "gradcam": "Grad-CAM",
     "gradcam++": "Grad-CAM++",
@@ -27,26 +26,29 @@ LAYER_WORDS = dict(zip(LAYERS, ("coarse (7 x 7)", "finer (14 x 14)", "finest (28
 
 class Viewer(NoAddresses, gr.HTML):
     """What was given reaches Python as a dict: `turn`, the number of the picture on this page, and `path`, the upload,
-    or `example`, a number of the gallery; with `unseen` where the browser cannot show the file, with `method` and
-    `layer` where another map of it is wanted. What Python returns is a message to the browser, of the same turn.
+    or `example`, a number of the gallery; with `unseen` where the browser cannot show the file; with `method` and
+    `layer` where another map is wanted, of `model` 0 or, if the second opinion is the one that speaks, 1. What Python
+    returns is a message to the browser, of the same turn.
     """
 
-    def __init__(self, **options):
+    def __init__(self, lost: dict[str, str], **options):
+        """`lost`: what to say where no answer comes, and no map."""
         template, css = ((HERE / f"viewer.{kind}").read_text("utf-8") for kind in ("html", "css"))
-        scripts = [(HERE / f"{name}.js").read_text("utf-8") for name in ("paint", "card", "take", "save")]
+        scripts = [(HERE / f"{name}.js").read_text("utf-8") for name in ("paint", "card", "receive", "take", "save")]
         super().__init__(
             html_template=template, css_template=css, js_on_load="\n".join(scripts), apply_default_css=False,
-            most=MAX_FILE, names=[NAMES[name] for name in CLASSES], invitation=INVITATION, warm_up=WARM_UP, ready=False,
+            most=MAX_FILE, names=NAMES, invitation=INVITATION, warm_up=WARM_UP, lost=lost,
             colours={"heat": HEAT.tolist(), "away": AWAY.tolist(), "towards": TOWARDS.tolist()},
             methods={name: METHOD_WORDS[name] for name in METHODS}, layers=LAYER_WORDS, **options,
         )  # fmt: skip
 
     def preprocess(self, payload: dict) -> dict:
         asked = {key: str(payload[key]) for key in ("method", "layer") if key in payload}
-        asked |= {"turn": int(payload["turn"]), "unseen": bool(payload.get("unseen"))}
+        asked |= {
+            "turn": int(payload["turn"]),
+            "unseen": bool(payload.get("unseen")),
+            "model": int(payload.get("model", 0)),
+        }
         if "example" in payload:
             return asked | {"example": int(payload["example"])}
         return asked | {"path": uploaded(payload["file"]["path"], self.GRADIO_CACHE)}
-
-    def postprocess(self, value: dict | None) -> dict | None:
-        return value

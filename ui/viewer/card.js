@@ -1,9 +1,10 @@
 // The answer: its words, the picture under its map, three tiles. Everything is painted here; the server sent numbers.
+// The scripts of this folder run as one, in the order of __init__.py, in Gradio's gr.HTML, which gives them `element`,
+// `props`, `trigger` and `watch`.
 const find = (selector) => element.querySelector(selector);
-const viewer = find(".viewer");
-const view = find(".view");
-const NAMES = props.names; // of the three classes, in their order
-const LONGEST = 1024; // pixels of a picture that is shown
+const [viewer, view, verdict] = [find(".viewer"), find(".view"), find(".verdict")];
+const CLASSES = Object.entries(props.names); // [class, its name], in the model's order
+const LONGEST = 768; // pixels of a picture that is shown
 
 let picture = null; // a canvas
 let name = ""; // of its file
@@ -19,8 +20,8 @@ const part = (tag, className, text = "") => {
   return made;
 };
 
-const tiles = NAMES.map((label, i) => {
-  const tile = part("button", `tile ${["dalle", "human", "other_ai"][i]}`);
+const tiles = CLASSES.map(([key, label]) => {
+  const tile = part("button", `tile ${key}`);
   const line = part("span", "line");
   line.append(part("span", "label", label), part("b", "percent"));
   const meter = part("span", "meter");
@@ -38,69 +39,62 @@ const percent = (p) => (p < 0.01 ? "<1 %" : p > 0.99 ? ">99 %" : `${Math.round(p
 const speaking = () => answer?.models?.[model];
 const signed = () => (other ? other.signed : find(".signed input").checked);
 const stack = () => other?.maps ?? speaking()?.maps[signed() ? "evidence" : "cam"];
-const strength = () => Number(find(".opacity").value) / 100;
+const opacity = () => Number(find(".opacity").value) / 100;
 
-const small = (longest) => {
-  const scale = Math.min(1, longest / Math.max(picture.width, picture.height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(picture.width * scale));
-  canvas.height = Math.max(1, Math.round(picture.height * scale));
-  canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-  return canvas;
+const showView = () => {
+  if (picture) paint(view, picture, stack(), chosen, signed(), opacity());
+  const under = speaking() ? `, under the map of what speaks for ${CLASSES[chosen][1]}` : "";
+  view.setAttribute("aria-label", picture ? name + under : "No picture yet");
 };
 
-const showMap = () => {
-  if (picture) paint(view, picture, stack(), chosen, signed(), strength());
-  const what = picture ? `${name}${speaking() ? `, under the map of what speaks for ${NAMES[chosen]}` : ""}` : "No picture yet";
-  view.setAttribute("aria-label", what);
-};
-
-const showTiles = () => {
-  const { probs } = speaking();
-  const thumbnail = picture && small(200);
+const showChoice = () => {
   tiles.forEach((tile, i) => {
-    tile.querySelector(".percent").textContent = percent(probs[i]);
-    tile.querySelector(".meter i").style.width = `${probs[i] * 100}%`;
     tile.setAttribute("aria-checked", i === chosen);
-    tile.setAttribute("aria-label", `${NAMES[i]}, ${percent(probs[i])}`);
     tile.tabIndex = i === chosen ? 0 : -1;
-    if (thumbnail) paint(tile.querySelector("canvas"), thumbnail, stack(), i, signed(), 0.8);
+  });
+  showView();
+};
+
+// The tiles' own maps and the legend: for another answer, or another kind of map.
+const showMaps = () => {
+  const small = picture && fitted(picture, 200);
+  tiles.forEach((tile, i) => {
+    const told = percent(speaking().probs[i]);
+    tile.querySelector(".percent").textContent = told;
+    tile.querySelector(".meter i").style.width = `${speaking().probs[i] * 100}%`;
+    tile.setAttribute("aria-label", `${CLASSES[i][1]}, ${told}`);
+    if (small) paint(tile.querySelector("canvas"), small, stack(), i, signed(), 0.8);
   });
   const stops = signed() ? [-1, -0.5, 0, 0.5, 1] : [0, 1 / 3, 2 / 3, 1];
-  const colours = stops.map((value) => (value === 0 && signed() ? "#ddd" : `rgb(${colourOf(value, signed())})`));
+  const colours = stops.map((value) => (signed() && !value ? "#ddd" : `rgb(${colourOf(value, signed())})`));
   find(".bar").style.background = `linear-gradient(90deg, ${colours})`;
-  find(".low").textContent = signed() ? "against" : "little";
-  find(".high").textContent = signed() ? "for" : "much";
+  [find(".low").textContent, find(".high").textContent] = signed() ? ["against", "for"] : ["little", "much"];
+  showChoice();
 };
 
-const look = () => {
-  showMap();
-  showTiles();
-};
-
-const words = (who, sure = "", which = "", kind = "") => {
+const showWords = (who, sure = "", which = "", side = "") => {
   find(".who").textContent = who;
   find(".sure").textContent = sure;
   find(".which").textContent = which;
-  find(".card").dataset.kind = kind;
+  find(".left").textContent = "";
+  find(".card").dataset.side = side;
 };
 
-// "Of 100 human-made pictures, 14 get this answer", and a hundred dots.
-const rate = ({ of, side, share }) => {
-  const n = Math.round(share * 100);
+// "Of 100 human-made pictures, 14 get this answer.", and a hundred dots.
+const rateLine = ({ side, n, text }) => {
   const line = part("div", `rate ${side}`);
   const dots = part("span", "dots");
   dots.setAttribute("aria-hidden", "true");
   for (let i = 0; i < 100; i++) dots.append(part("i", i < n ? "on" : ""));
-  line.append(part("p", "", `Of 100 ${of} pictures, ${n || "fewer than 1"} ${n === 1 ? "gets" : "get"} this answer.`), dots);
+  line.append(part("p", "", text), dots);
   return line;
 };
 
 const showCard = () => {
   const now = speaking();
-  words(now.who, now.sure, now.which, now.side);
-  find(".rates").replaceChildren(...now.rates.map(rate));
-  if (now.rates.length) find(".rates").prepend(part("h3", "", "How often it is wrong, measured"));
+  showWords(now.who, now.sure, now.which, now.side);
+  find(".rates").replaceChildren(...now.rates.map(rateLine));
+  if (now.rates.length) find(".rates").prepend(part("h3", "", "How often this answer is given, measured"));
   const second = answer.models[1 - model];
   find(".second").hidden = !second;
   if (second) {
@@ -108,73 +102,66 @@ const showCard = () => {
     find(".second p").textContent = `${second.sure} ${second.which}`;
   }
   find(".by").textContent = `Answered by ${now.title}. A hint, never proof.`;
-  find(".truth").textContent = answer.truth
-    ? `Truth: ${answer.truth.text}. The model is ${answer.truth.side === now.side ? "right" : "wrong"} here.`
-    : "";
+  find(".truth").textContent = now.truth;
 };
 
-const state = (word) => {
+const setState = (word) => {
   viewer.className = `viewer ${word}`;
 };
 
-const speak = (index) => {
+const showModel = (index) => {
   model = index;
-  other = null;
-  find(".method").value = "";
-  find(".said").textContent = "";
+  dropOther();
   chosen = speaking().label;
   showCard();
-  look();
+  showMaps();
 };
 
 const blank = () => {
-  answer = other = null;
-  words("");
-  find(".truth").textContent = find(".by").textContent = find(".spot").textContent = "";
-  find(".rates").replaceChildren();
+  answer = null;
+  dropOther();
+  showWords("");
+  for (const place of [".truth", ".by", ".spot", ".rates"]) find(place).textContent = "";
+  find(".more").open = false;
 };
 
 const fail = (error) => {
   blank();
-  state(name ? "failed" : "failed empty");
-  words("No answer", error, "", "error");
+  setState(name ? "failed" : "failed empty");
+  showWords("No answer", error);
 };
 
 find(".tiles").addEventListener("click", (event) => {
   const index = tiles.indexOf(event.target.closest(".tile"));
   if (index < 0 || !speaking()) return;
   chosen = index;
-  look();
+  showChoice();
 });
 find(".tiles").addEventListener("keydown", (event) => {
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (!step) return;
   event.preventDefault();
   chosen = (chosen + step + tiles.length) % tiles.length;
-  look();
+  showChoice();
   tiles[chosen].focus();
 });
-find(".opacity").addEventListener("input", showMap);
-find(".signed input").addEventListener("change", () => {
-  other = null;
-  find(".method").value = "";
-  look();
-});
-find(".second button").addEventListener("click", () => speak(1 - model));
+find(".opacity").addEventListener("input", showView);
+find(".signed input").addEventListener("change", showMaps);
+find(".second button").addEventListener("click", () => showModel(1 - model));
 
-// What one cell holds of all that speaks for the class.
-const tell = ({ offsetX, offsetY }) => {
+// What one cell holds of all that speaks for the class, or against it.
+const tellShare = ({ offsetX, offsetY }) => {
   const map = stack()?.[chosen];
   if (!map) return;
-  const [rows, columns] = [map.length, map[0].length];
-  const row = Math.min(rows - 1, Math.floor((offsetY / view.clientHeight) * rows));
-  const column = Math.min(columns - 1, Math.floor((offsetX / view.clientWidth) * columns));
-  const value = map[row]?.[column] ?? 0;
+  const cellAt = (place, length, cells) => Math.min(cells - 1, Math.max(0, Math.floor((place / length) * cells)));
+  const value = map[cellAt(offsetY, view.clientHeight, map.length)][cellAt(offsetX, view.clientWidth, map[0].length)];
   const all = map.flat().reduce((sum, cell) => sum + Math.max(0, Math.sign(value) * cell), 0);
   const points = all ? Math.round((100 * Math.abs(value)) / all) : 0;
-  const of = `of 100 points that speak ${value < 0 ? "against" : "for"} ${NAMES[chosen]}`;
-  find(".spot").textContent = points ? `Here lie ${points} ${of}.` : `Here lies next to nothing ${of.replace("of 100 points ", "of what ").replace("speak", "speaks")}.`;
+  const way = `${value < 0 ? "against" : "for"} ${CLASSES[chosen][1]}`;
+  find(".spot").textContent = points
+    ? `Here lie ${points} of 100 points that speak ${way}.`
+    : `Here lies next to nothing of what speaks ${way}.`;
 };
-view.addEventListener("pointermove", tell);
-view.addEventListener("pointerdown", tell);
-view.addEventListener("pointerleave", () => (find(".spot").textContent = ""));
+view.addEventListener("pointermove", tellShare);
+view.addEventListener("pointerdown", tellShare);
+view.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && (find(".spot").textContent = ""));

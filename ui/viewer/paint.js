@@ -1,7 +1,31 @@
 // Maps as pictures: what detector.explain.overlay does, pixel by pixel, in the browser.
+const LEVELS = 1000; // of strength, to either side
 
-// (3, h, w) numbers of all classes -> those of one, stretched to width x height, in -1 to 1: 1 is the strongest of all.
-const stretched = (stack, index, width, height) => {
+// `source` on a canvas of its own, no side longer than `longest`, over white as the model sees transparency.
+const fitted = (source, longest) => {
+  const scale = Math.min(1, longest / Math.max(source.width, source.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round(source.width * scale));
+  canvas.height = Math.max(1, Math.round(source.height * scale));
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(source, 0, 0, canvas.width, canvas.height);
+  return canvas;
+};
+
+// The first frame of a file, upright. Rejects what this browser cannot show.
+const decoded = async (blob, longest) => {
+  const frame = await createImageBitmap(blob);
+  const canvas = fitted(frame, longest);
+  frame.close();
+  return canvas;
+};
+
+// The map of one class out of `stack` (3, h, w), stretched over width x height: levels of strength, 0 to 2 LEVELS. All
+// classes share one scale.
+const levelsOf = (stack, index, width, height) => {
   const map = stack[index];
   const [rows, columns] = [map.length, map[0].length];
   const peak = Math.max(1e-12, ...stack.flat(2).map(Math.abs));
@@ -12,14 +36,12 @@ const stretched = (stack, index, width, height) => {
       return [first, Math.min(first + 1, cells - 1), place - first];
     });
   const [across, down] = [taps(width, columns), taps(height, rows)];
-  const found = new Float32Array(width * height);
+  const found = new Uint16Array(width * height);
   let i = 0;
-  for (const [top, bottom, v] of down)
-    for (const [left, right, u] of across) {
-      const above = map[top][left] * (1 - u) + map[top][right] * u;
-      const below = map[bottom][left] * (1 - u) + map[bottom][right] * u;
-      found[i++] = (above * (1 - v) + below * v) / peak;
-    }
+  for (const [top, bottom, v] of down) {
+    const line = map[top].map((above, column) => (above * (1 - v) + map[bottom][column] * v) / peak);
+    for (const [left, right, u] of across) found[i++] = (line[left] * (1 - u) + line[right] * u + 1) * LEVELS + 0.5;
+  }
   return found;
 };
 
@@ -32,51 +54,52 @@ const colourOf = (value, signed) => {
   return heat[low].map((from, i) => from + (heat[low + 1][i] - from) * (step - low));
 };
 
-const LEVELS = 1000;
-const palettes = new Map();
-const paletteOf = (signed) => {
-  if (!palettes.has(signed)) {
-    const table = new Float32Array((2 * LEVELS + 1) * 4);
-    for (let i = 0; i <= 2 * LEVELS; i++) {
-      const value = i / LEVELS - 1;
-      table.set([...colourOf(value, signed), Math.sqrt(Math.abs(value))], i * 4);
-    }
-    palettes.set(signed, table);
+// Level -> what of the colour is added, and what share of the grey shows through.
+const paletteOf = (signed, opacity) => {
+  const table = new Float32Array((2 * LEVELS + 1) * 4);
+  for (let level = 0; level <= 2 * LEVELS; level++) {
+    const value = level / LEVELS - 1;
+    const covered = opacity * Math.sqrt(Math.abs(value));
+    table.set([...colourOf(value, signed).map((channel) => channel * covered), 1 - covered], level * 4);
   }
-  return palettes.get(signed);
+  return table;
+};
+
+const greys = new WeakMap(); // picture -> its grey values
+const greyOf = (picture, data) => {
+  if (!greys.has(picture)) {
+    const grey = new Uint8Array(data.length / 4);
+    for (let n = 0, i = 0; n < grey.length; n++, i += 4)
+      grey[n] = (data[i] * 19595 + data[i + 1] * 38470 + data[i + 2] * 7471 + 32768) >> 16;
+    greys.set(picture, grey);
+  }
+  return greys.get(picture);
+};
+
+const stretched = new WeakMap(); // canvas -> the map that it shows, so that another strength is only a blend
+const levelsOn = (canvas, picture, stack, index) => {
+  const last = stretched.get(canvas);
+  if (last?.picture === picture && last.map === stack[index]) return last.levels;
+  const levels = levelsOf(stack, index, picture.width, picture.height);
+  stretched.set(canvas, { picture, map: stack[index], levels });
+  return levels;
 };
 
 // `picture`, a canvas, on `canvas`: grey under the map, or as it is where there is none.
 const paint = (canvas, picture, stack, index, signed, opacity) => {
   [canvas.width, canvas.height] = [picture.width, picture.height];
   const context = canvas.getContext("2d");
-  context.drawImage(picture, 0, 0);
-  if (!stack || !opacity) return;
-  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
-  const [data, palette] = [pixels.data, paletteOf(signed)];
-  stretched(stack, index, canvas.width, canvas.height).forEach((value, n) => {
-    const i = 4 * n;
-    const grey = (data[i] * 19595 + data[i + 1] * 38470 + data[i + 2] * 7471 + 32768) >> 16;
-    const level = Math.round((value + 1) * LEVELS) * 4;
-    const covered = opacity * palette[level + 3];
-    for (let channel = 0; channel < 3; channel++)
-      data[i + channel] = grey + (palette[level + channel] - grey) * covered;
-  });
+  if (!stack || !opacity) return context.drawImage(picture, 0, 0);
+  const pixels = picture.getContext("2d").getImageData(0, 0, picture.width, picture.height);
+  const data = pixels.data;
+  const [grey, levels] = [greyOf(picture, data), levelsOn(canvas, picture, stack, index)];
+  const palette = paletteOf(signed, opacity);
+  for (let n = 0, i = 0; n < levels.length; n++, i += 4) {
+    const p = levels[n] * 4;
+    const under = grey[n] * palette[p + 3];
+    data[i] = under + palette[p];
+    data[i + 1] = under + palette[p + 1];
+    data[i + 2] = under + palette[p + 2];
+  }
   context.putImageData(pixels, 0, 0);
-};
-
-// The first frame, upright, no side longer than `longest`. Rejects what this browser cannot show.
-const drawn = async (blob, longest) => {
-  const frame = await createImageBitmap(blob);
-  const scale = Math.min(1, longest / Math.max(frame.width, frame.height));
-  const canvas = document.createElement("canvas");
-  canvas.width = Math.max(1, Math.round(frame.width * scale));
-  canvas.height = Math.max(1, Math.round(frame.height * scale));
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#fff"; // transparency lies over white, as the model sees it
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.imageSmoothingQuality = "high";
-  context.drawImage(frame, 0, 0, canvas.width, canvas.height);
-  frame.close();
-  return canvas;
 };

@@ -1,66 +1,81 @@
 // The answer as one picture: the picture under its map, the words, the bars, the model, the date.
-const WIDTH = 1200; // pixels; the picture takes the left half
+const SHEET = { width: 1200, gap: 32, tallest: 900 }; // pixels; the picture takes the left half, at most so tall
 
-const lines = (context, text, width) => {
+// Text in lines no wider than `width`; a word that is itself too wide is broken.
+const broken = (context, text, width) => {
   const found = [""];
   for (const word of text.split(" ")) {
     const longer = `${found.at(-1)} ${word}`.trim();
-    if (context.measureText(longer).width <= width || !found.at(-1)) found[found.length - 1] = longer;
-    else found.push(word);
+    if (context.measureText(longer).width <= width) {
+      found[found.length - 1] = longer;
+      continue;
+    }
+    if (found.at(-1)) found.push("");
+    for (const letter of word) {
+      if (context.measureText(found.at(-1) + letter).width > width) found.push("");
+      found[found.length - 1] += letter;
+    }
   }
   return found;
 };
 
+const mapWords = () => {
+  if (!opacity()) return "";
+  const by = other ? ` (${method.selectedOptions[0].text}, ${layer.selectedOptions[0].text})` : "";
+  return `Map${by}: what speaks ${signed() ? "for and against" : "for"} ${CLASSES[chosen][1]}.`;
+};
+
 const sheet = () => {
-  const now = speaking();
-  const [left, gap, half] = [document.createElement("canvas"), 32, WIDTH / 2];
-  paint(left, picture, stack(), chosen, signed(), strength());
-  const height = Math.round((left.height * (half - gap)) / left.width);
-  const canvas = document.createElement("canvas");
+  const { width, gap, tallest } = SHEET;
+  const [now, left, canvas] = [speaking(), document.createElement("canvas"), document.createElement("canvas")];
+  paint(left, picture, stack(), chosen, signed(), opacity());
+  const [x, column] = [width / 2 + gap, width / 2 - 2 * gap];
+  const scale = Math.min((width / 2 - gap) / left.width, tallest / left.height);
   const context = canvas.getContext("2d");
-  const [family, column] = [getComputedStyle(viewer).fontFamily, half - 2 * gap];
   const write = (text, size, weight, y) => {
-    context.font = `${weight} ${size}px ${family}`;
-    for (const line of text ? lines(context, text, column) : []) context.fillText(line, half + gap, (y += size * 1.35));
+    context.font = `${weight} ${size}px ${getComputedStyle(viewer).fontFamily}`;
+    for (const line of text ? broken(context, text, column) : []) context.fillText(line, x, (y += size * 1.35));
     return y + (text ? size * 0.35 : 0);
   };
   const draw = () => {
     context.fillStyle = "#fff";
     context.fillRect(0, 0, canvas.width, canvas.height);
-    context.drawImage(left, gap, gap, half - gap, height);
+    context.drawImage(left, gap, gap, left.width * scale, left.height * scale);
     context.fillStyle = "#111";
     let y = write(now.who, 36, 700, gap);
-    for (const text of [now.sure, now.which, find(".truth").textContent]) y = write(text, 20, 400, y);
+    for (const text of [now.sure, now.which, now.truth]) y = write(text, 20, 400, y);
     now.probs.forEach((p, i) => {
-      y = write(`${NAMES[i]} ${percent(p)}`, 18, 600, y);
+      y = write(`${CLASSES[i][1]} ${percent(p)}`, 18, 600, y);
       context.fillStyle = "#ddd";
-      context.fillRect(half + gap, y, column, 10);
+      context.fillRect(x, y, column, 10);
       context.fillStyle = getComputedStyle(tiles[i].querySelector(".meter i")).backgroundColor;
-      context.fillRect(half + gap, y, column * p, 10);
+      context.fillRect(x, y, column * p, 10);
       context.fillStyle = "#111";
       y += 14;
     });
-    for (const { of, share } of now.rates) {
-      const n = Math.round(share * 100);
-      y = write(`Of 100 ${of} pictures, ${n || "fewer than 1"} ${n === 1 ? "gets" : "get"} this answer.`, 16, 400, y);
-    }
-    y = write(`Map: what speaks ${signed() ? "for and against" : "for"} ${NAMES[chosen]}.`, 16, 400, y);
+    for (const { text } of now.rates) y = write(text, 16, 400, y);
+    y = write(mapWords(), 16, 400, y);
     return write(`${find(".by").textContent} ${new Date().toISOString().slice(0, 10)}, ${name}`, 16, 400, y);
   };
-  [canvas.width, canvas.height] = [WIDTH, 100];
-  const needed = draw();
-  canvas.height = Math.ceil(Math.max(needed, height + gap) + gap);
+  [canvas.width, canvas.height] = [width, 1];
+  const needed = Math.max(draw(), left.height * scale + gap);
+  canvas.height = Math.ceil(needed + gap);
   draw();
   return canvas;
 };
 
-find(".save").addEventListener("click", () => {
+const nameOfSheet = () => {
+  const plain = (text) => text.replace(/[^\p{L}\p{N}_]+/gu, "-").replace(/^-+|-+$/g, "");
+  const stem = plain(name.replace(/\.\w+$/, "")).slice(0, 60) || "picture";
+  return `${stem}-${plain(speaking().who.toLowerCase())}.png`;
+};
+
+find(".save").addEventListener("click", () =>
   sheet().toBlob((blob) => {
     const link = document.createElement("a");
     link.href = URL.createObjectURL(blob);
-    const words = speaking().who.toLowerCase().replace(/[^a-z]+/g, "-");
-    link.download = `${name.replace(/\.\w+$/, "").replace(/[^\p{L}\p{N}_-]+/gu, "-") || "picture"}-${words}.png`;
+    link.download = nameOfSheet();
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  });
-});
+  }),
+);
