@@ -27,6 +27,10 @@ def test_a_file_is_answered_as_the_library_answers(page, bundled):
     side = "AI-generated" if expected.p_ai >= 0.5 else "human-made"
     expect(page.locator("#answer .who")).to_have_text(f"{words} {side}")
     assert "%" not in page.locator("#answer").inner_text()
+    about = page.locator("#answer .about")
+    about.locator("summary").click()
+    expect(about).to_contain_text(f"{bundled.name}, computed in fp32.")
+    expect(about).to_contain_text("The Hub could not be reached")
     counted = bundled.config.metrics["test"]["degraded"]["ai_vs_human"]["answers"]
     for truth, name in (("human", "human-made"), ("ai", "AI-generated")):
         n = round(100 * share(counted, truth, expected.side, expected.band))
@@ -192,7 +196,7 @@ def test_with_the_hub_its_model_is_heard_can_answer_and_its_samples_join(browser
         before = page.locator("#image .percent").all_inner_texts()
         second.locator("summary").click()
         second.get_by_role("button", name="Let it answer").click()
-        expect(page.locator("#answer .by")).to_contain_text("the published model")
+        expect(page.locator("#answer .about summary")).to_contain_text("the published model")
         expect(page.locator("#answer .sure")).to_contain_text("Nobody has measured")
         expect(page.locator("#answer .rates")).to_have_text("")
         expect(second.locator("summary")).to_contain_text("This project's model says:")

@@ -43,8 +43,21 @@ def card(verdict: Verdict, detector: "Detector", label: str | None = None, told:
         "label": CLASSES.index(verdict.label),
         "probs": [round(verdict.probs[name], 4) for name in CLASSES],
         "rates": rates(verdict, detector.config) if word else [],
+        "about": about(detector),
         "maps": {kind: numbers(getattr(verdict.maps, kind)) for kind in ("cam", "evidence")},
     }
+
+
+def about(detector: "Detector") -> str:
+    """Which model this is, why it answers, and what its figures are of."""
+    lines = [f"{detector.name}, computed in {detector.precision}.", detector.note]
+    if detector.config.measured:
+        n = detector.config.metrics["test"]["degraded"]["n"]
+        lines.append(
+            f"Measured on {n:,} pictures of sources that it never saw, with a short side of 240 to 256 pixels, after a "
+            "trip through the web. It cannot judge edits, collages or what new generators may do."
+        )
+    return " ".join(filter(None, lines))
 
 
 def right_or_wrong(verdict: Verdict, label: str) -> str:

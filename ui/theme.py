@@ -20,6 +20,8 @@ CSS = """
   cursor: pointer; background: none; border: 1px solid var(--border-color-primary); border-radius: 8px; }
 #image :is(button, input, summary, select):focus-visible, #examples button:focus-visible {
   outline: 3px solid var(--human); outline-offset: 1px; }
+#image input { color-scheme: light; }
+.dark #image input { color-scheme: dark; }
 @media (forced-colors: active) {
   #image :is(.meter, .dots, .bar, .tile), #examples .picture { forced-color-adjust: none; }
 }

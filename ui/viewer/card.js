@@ -101,7 +101,8 @@ const showCard = () => {
     find(".second summary").textContent = `${second.title[0].toUpperCase()}${second.title.slice(1)} says: ${second.who}`;
     find(".second p").textContent = `${second.sure} ${second.which}`;
   }
-  find(".by").textContent = `Answered by ${now.title}. A hint, never proof.`;
+  find(".about summary").textContent = `Answered by ${now.title}: a hint, never proof`;
+  find(".about p").textContent = now.about;
   find(".truth").textContent = now.truth;
 };
 
@@ -121,7 +122,7 @@ const blank = () => {
   answer = null;
   dropOther();
   showWords("");
-  for (const place of [".truth", ".by", ".spot", ".rates"]) find(place).textContent = "";
+  for (const place of [".truth", ".spot", ".rates"]) find(place).textContent = "";
   find(".more").open = false;
 };
 

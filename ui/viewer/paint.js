@@ -76,13 +76,10 @@ const greyOf = (picture, data) => {
   return greys.get(picture);
 };
 
-const stretched = new WeakMap(); // canvas -> the map that it shows, so that another strength is only a blend
-const levelsOn = (canvas, picture, stack, index) => {
-  const last = stretched.get(canvas);
-  if (last?.picture === picture && last.map === stack[index]) return last.levels;
-  const levels = levelsOf(stack, index, picture.width, picture.height);
-  stretched.set(canvas, { picture, map: stack[index], levels });
-  return levels;
+const stretched = new WeakMap(); // map -> its levels by size, so that another strength or class is only a blend
+const levelsFor = (stack, index, { width, height }) => {
+  if (!stretched.has(stack[index])) stretched.set(stack[index], {});
+  return (stretched.get(stack[index])[`${width} x ${height}`] ??= levelsOf(stack, index, width, height));
 };
 
 // `picture`, a canvas, on `canvas`: grey under the map, or as it is where there is none.
@@ -92,7 +89,7 @@ const paint = (canvas, picture, stack, index, signed, opacity) => {
   if (!stack || !opacity) return context.drawImage(picture, 0, 0);
   const pixels = picture.getContext("2d").getImageData(0, 0, picture.width, picture.height);
   const data = pixels.data;
-  const [grey, levels] = [greyOf(picture, data), levelsOn(canvas, picture, stack, index)];
+  const [grey, levels] = [greyOf(picture, data), levelsFor(stack, index, picture)];
   const palette = paletteOf(signed, opacity);
   for (let n = 0, i = 0; n < levels.length; n++, i += 4) {
     const p = levels[n] * 4;

@@ -55,7 +55,7 @@ const sheet = () => {
     });
     for (const { text } of now.rates) y = write(text, 16, 400, y);
     y = write(mapWords(), 16, 400, y);
-    return write(`${find(".by").textContent} ${new Date().toISOString().slice(0, 10)}, ${name}`, 16, 400, y);
+    return write(`Answered by ${now.title}. A hint, never proof. ${new Date().toISOString().slice(0, 10)}, ${name}`, 16, 400, y);
   };
   [canvas.width, canvas.height] = [width, 1];
   const needed = Math.max(draw(), left.height * scale + gap);
