@@ -27,8 +27,8 @@ def train_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequenc
     return v2.Compose(
         [
             Web(),
-            # 0.3: below a third of the area a crop often holds nothing but sky.
-            v2.RandomResizedCrop(input_size, scale=(0.3, 1.0), ratio=(2 / 3, 3 / 2)),
+            # 0.6: a teacher saw the whole image; and of smaller parts many hold nothing but sky.
+            v2.RandomResizedCrop(input_size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
             v2.RandomHorizontalFlip(),
             v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
             *_to_tensor(mean, std),

@@ -138,7 +138,6 @@ def test_readme_shows_what_the_command_prints(capsys, monkeypatch):
         ["train"],
         ["train", "evaluate"],
         ["train", "push"],
-        ["experiments.bundled.distill"],
         ["experiments.bundled.collect"],
     ],
     ids=" ".join,

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ import detector
 from detector import CLASSES
 from detector.checkpoint import CheckpointError
 from detector.images import open_image
+from tests.conftest import EXAMPLES
 from tests.hub import COMMIT
 from train.__main__ import main
 from train.recipes import ROBUST
@@ -146,10 +148,16 @@ def test_evaluate_gives_the_figures_of_the_card(trained, capsys):
     assert set(found["by_source"]) == {f"shop {name}" for name in CLASSES}
 
 
+def some_photographs(folder: Path) -> None:
+    folder.mkdir()
+    for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "honey_bee.jpg", "lemurs.webp"):
+        shutil.copy(EXAMPLES / name, folder)
+
+
 def test_evaluate_a_folder_of_one_class(trained, tmp_path, capsys):
     """Any labelled folder: here real photographs alone, one of them broken."""
     out, _ = trained
-    shutil.copytree("examples", tmp_path / "real", ignore=shutil.ignore_patterns("*.md"))
+    some_photographs(tmp_path / "real")
     (tmp_path / "real" / "broken.png").write_bytes(b"broken")
     found = evaluated(capsys, tmp_path, "--model", out)
     assert found["n"] == 6
@@ -164,7 +172,7 @@ def test_evaluate_a_folder_of_one_class(trained, tmp_path, capsys):
 
 def test_evaluate_originals_as_they_are_and_made_small(trained, tmp_path, capsys):
     out, _ = trained
-    shutil.copytree("examples", tmp_path / "real", ignore=shutil.ignore_patterns("*.md"))
+    some_photographs(tmp_path / "real")
     found = evaluated(capsys, tmp_path, "--model", out, "--full-size")["variants"]
     assert list(found) == ["original", "clean", "web", "hard"]
     model, paths = detector.load(out), sorted((tmp_path / "real").iterdir())

@@ -14,7 +14,10 @@ from detector.serving import Service
 from detector.threads import over_cores
 from tests.conftest import EXAMPLES
 
-FILES = sorted(path for path in EXAMPLES.iterdir() if path.suffix in (".png", ".jpg"))
+FILES = [
+    EXAMPLES / f"{name}"
+    for name in ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "sdxl.webp", "reve.webp")
+]
 
 
 class Watched:

@@ -27,14 +27,13 @@ from train.recipes import LOOKED_AT
 SIZE, WIDTH, HEADS, BLOCKS = 224, 768, 12, 12  # ViT-B/16: pixels, channels, heads, blocks
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's own, RGB in [0, 1]
 STD = (0.26862954, 0.26130258, 0.27577711)
-MIDDLE = 6  # the block whose patch tokens' mean is one feature; the class token at the end is the other
-# DenseNet121's block -> its channels, and which of the features their mean over the image learns to predict.
-HINTS = {"denseblock3": (1024, 0), "norm5": (1024, 1)}
+# The blocks whose patch tokens' mean is a feature; the class token at the end is one more.
+MIDDLE = (6, 9)
 
 
 class Teacher(nn.Module):
     """CLIP ViT-B/16's image tower (Radford et al. 2021, arXiv:2103.00020), frozen, from a file of transformers' layout:
-    x (N, 3, 224, 224), in CLIP's normalisation -> features (N, 2, 768), of the middle and of the end."""
+    x (N, 3, 224, 224), in CLIP's normalisation -> features (N, 3, 768), of the middle, later, and of the end."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -58,12 +57,12 @@ class Teacher(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.patches(x).flatten(2).transpose(1, 2)
         x = self.before(torch.cat([self.first.expand(len(x), 1, -1), x], 1) + self.positions)
-        for block in self.blocks[:MIDDLE]:
+        seen = []
+        for number, block in enumerate(self.blocks, 1):
             x = block(x)
-        middle = x[:, 1:].mean(1)
-        for block in self.blocks[MIDDLE:]:
-            x = block(x)
-        return torch.stack([middle, self.after(x[:, 0])], 1)
+            if number in MIDDLE:
+                seen.append(x[:, 1:].mean(1))
+        return torch.stack([*seen, self.after(x[:, 0])], 1)
 
 
 def _quick_gelu(x: Tensor) -> Tensor:
@@ -107,9 +106,10 @@ def find_teacher(name: str) -> Path:
 
 
 def look_at(samples: Sequence[Sample], path: Path, precision: Precision) -> Tensor:
-    """The features (N, 2, 768) of all samples by the teacher in `path`, from the cache if it has seen them before."""
+    """The features (N, 3, 768) of all samples by the teacher in `path`, from the cache if it has seen them before."""
     weights = hashlib.sha256(path.read_bytes()).hexdigest()
-    folder, name = cache_folder() / "teacher", f"{weights[:16]}.safetensors"
+    blocks = "-".join(map(str, MIDDLE))
+    folder, name = cache_folder() / "teacher", f"{weights[:16]}-{blocks}.safetensors"
     keys = [hashlib.sha256(sample.path.read_bytes()).hexdigest() for sample in samples]
     seen = from_first(lambda: read_state_dict(folder / name) if (folder / name).is_file() else {})
     new = list({key: sample for key, sample in zip(keys, samples, strict=True) if key not in seen}.items())
@@ -132,26 +132,23 @@ def _keep(path: Path, seen: dict[str, Tensor]) -> None:
 
 
 class Distiller(nn.Module):
-    """A DenseNet121 and the linear adapters that say what the teacher saw (used in training only).
+    """A DenseNet121 and the linear layer that says what the teacher saw (used in training only), from what the
+    classifier too is given: the mean of the last norm.
 
-    `features` (n, 2, 768): the teacher's, of all images of the training. They lie outside the module's buffers, which
+    `features` (n, 3, 768): the teacher's, of all images of the training. They lie outside the module's buffers, which
     several processes would send to each other in every step.
     """
 
     def __init__(self, model: DenseNet121, features: Tensor):
         super().__init__()
         self.model = model
-        self.adapters = nn.ModuleDict({name: nn.Linear(channels, WIDTH) for name, (channels, _) in HINTS.items()})
+        self.adapter = nn.Linear(model.classifier.in_features, features[0].numel())
         std, mean = torch.std_mean(features, 0)
-        self.features = (features - mean) / (std + 1e-6)
+        self.features = ((features - mean) / (std + 1e-6)).flatten(1)
 
     def forward(self, x: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """x (N, 3, H, W), index (N,) -> logits (N, 3), hint loss (): 1 is what knowing nothing costs, 0 is the teacher
         itself."""
-        losses = []
-        for name, block in self.model.features.named_children():
-            x = block(x)
-            if name in HINTS:
-                ours = self.adapters[name](torch.relu(x).mean((2, 3))).float()
-                losses.append(F.mse_loss(ours, self.features[index, HINTS[name][1]].to(ours.device)))
-        return self.model.forward_head(x), torch.stack(losses).mean()
+        pooled = torch.relu(self.model.forward_features(x)).mean((2, 3))  # (N, 1024)
+        told = self.adapter(pooled).float()
+        return self.model.classifier(pooled), F.mse_loss(told, self.features[index].to(told.device))
