@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 import detector
+from detector import provenance
 from detector.arguments import add_engine, add_model
 from detector.explain import LAYERS, METHODS, VIEW_SIDE, import_library
 from detector.files import Input, inputs
@@ -73,6 +74,8 @@ def _run(arguments: list[str] | None) -> int:
     encoding = "utf-8" if options.json else None  # JSON is UTF-8 everywhere, the table what the terminal can show
     sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
     files = list(inputs(options.paths))
+    if options.provenance:
+        return _tell_origins(files, options.json)
     with ExitStack() as stack:
         try:
             if options.csv:  # before seconds go by
@@ -96,12 +99,15 @@ def _parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
     add_model(parser)
     add_engine(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line, in UTF-8, instead of the table")
+    parser.add_argument("--provenance", action="store_true", help="only what the files themselves say; needs no model")
     parser.add_argument("--csv", type=_path, metavar="FILE", help="write a CSV file too, or anew if it is one of ours")
     parser.add_argument("--overwrite", action="store_true", help="let --csv replace any file but an image")
     parser.add_argument("--maps", type=_path, metavar="DIR", help="write the six overlays of every image there")
     parser.add_argument("--map-method", choices=METHODS, help="overlays by this method of grad-cam instead of the six")
     parser.add_argument("--map-layer", choices=LAYERS, default=None, help="of --map-method; the later ones are finer")
     options = parser.parse_args(arguments)
+    if options.provenance and (options.csv or options.maps):
+        parser.error("--provenance asks no model, so there is nothing for --csv or --maps to write; leave those out.")
     if options.map_method and not options.maps:
         parser.error("--map-method says how overlays are made; give --maps DIR too.")
     if options.map_layer and not options.map_method:
@@ -138,13 +144,31 @@ def _answer_all(
     return 1 if failed else 0
 
 
+def _tell_origins(files: list[Input], json: bool) -> int:
+    """What each file says of itself, a line or some."""
+    failed = False
+    width = as_table.width_of([file.name for file in files])
+    for file in files:
+        result = {"file": file.name} | ({"error": file.error} if file.error else _origin(file))
+        failed |= "error" in result
+        _print(as_json.to_line(result) if json else as_table.origin_to_lines(result, width))
+    return int(failed)
+
+
+def _origin(file: Input) -> dict:
+    try:
+        return as_json.origin_to_json(provenance.read(file.name))
+    except detector.ImageError as error:  # gone since it was listed, or no image
+        return {"error": str(error)}
+
+
 def _results(model: "detector.Detector", options: argparse.Namespace, files: Sequence[Input]) -> list[dict]:
     """One dict a file, in order. A bad file never stops the rest."""
     opened = [_open(model, file, VIEW_SIDE if options.maps else None) for file in files]
     verdicts = iter(model.classify([image for image in opened if not isinstance(image, str)]))
     return [
         {"file": file.name}
-        | ({"error": image} if isinstance(image, str) else _answer(model, image, next(verdicts), options, file.place))
+        | ({"error": image} if isinstance(image, str) else _answer(model, image, next(verdicts), options, file))
         for file, image in zip(files, opened, strict=True)
     ]
 
@@ -157,16 +181,16 @@ def _open(model: "detector.Detector", file: Input, longest: int | None) -> "Prep
         return str(error)
 
 
-def _answer(model, image: "Prepared", verdict: "detector.Verdict", options: argparse.Namespace, place: Path) -> dict:
-    found = as_json.to_json(verdict)
+def _answer(model, image: "Prepared", verdict: "detector.Verdict", options: argparse.Namespace, file: Input) -> dict:
+    found = as_json.to_json(verdict) | {"provenance": _origin(file)}
     if options.maps and not verdict.abstained:
         try:
             if options.map_method:
                 method, layer = options.map_method, options.map_layer or LAYERS[0]
                 maps = model.explain_with(image, method, layer)
-                write_overlays_of(options.maps / place, image.image, maps, method, layer)
+                write_overlays_of(options.maps / file.place, image.image, maps, method, layer)
             else:
-                write_overlays(options.maps / place, image.image, verdict.maps)
+                write_overlays(options.maps / file.place, image.image, verdict.maps)
         except OSError as error:  # the answer stands
             where = error.filename or options.maps
             return found | {"error": f"Its maps cannot be written: {where}: {error.strerror}."}

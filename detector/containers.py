@@ -8,6 +8,8 @@ picture's. What is kept is what a decoder needs to show the picture in its colou
 import re
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -39,7 +41,7 @@ def picture_of(data: bytes) -> Picture:
     """`data` without what is not its picture; unchanged if it is none of the formats that are known here."""
     if data.startswith(b"\xff\xd8\xff"):
         return _jpeg(data)
-    if data.startswith(_PNG):
+    if is_png(data):
         return _png(data)
     if data[4:8] == b"ftyp":
         return Picture(data[: _appended_video(data)])
@@ -77,12 +79,8 @@ def _png(data: bytes) -> Picture:
 
     Of those that may be left out, one with a wrong checksum is, as browsers do.
     """
-    kept, start = [_PNG], len(_PNG)
-    while start + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, start)
-        body = data[start + 8 : start + 8 + length]
-        checksum = data[start + 8 + length : start + 12 + length]
-        start += 12 + length
+    kept = [_PNG]
+    for kind, body, checksum in png_chunks(data):
         right = struct.pack(">I", zlib.crc32(kind + body))
         if kind in _PNG_KEPT and (checksum == right or kind[:1].isupper()):
             kept += [struct.pack(">I", len(body)), kind, body, right]
@@ -91,21 +89,34 @@ def _png(data: bytes) -> Picture:
     return Picture(b"".join([*kept, struct.pack(">I4sI", 0, b"IEND", zlib.crc32(b"IEND"))]), whole=False)
 
 
+def is_png(data: bytes) -> bool:
+    return data.startswith(_PNG)
+
+
+def is_tiff(data: bytes) -> bool:
+    return data[:4] in (b"II*\0", b"MM\0*")
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """A PNG's chunks, each as its kind, its body and the checksum that it came with; the last may be cut off."""
+    start = len(_PNG)
+    while start + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, start)
+        end = start + 8 + length
+        yield kind, data[start + 8 : end], data[end : end + 4]
+        start = end + 4
+
+
 def png_rows(data: bytes) -> int:
     """How many rows of a PNG's picture are there, from the top; of an interlaced one all or none."""
     width, height, bits, colour, *_, interlaced = struct.unpack_from(">IIBBBBB", data, 16)
     row = 1 + -(-width * bits * _PNG_CHANNELS.get(colour, 1) // 8)  # bytes, with the one that names its filter
-    stream, came, start = zlib.decompressobj(), 0, len(_PNG)
-    while start + 8 <= len(data) and came < row * height:
-        length, kind = struct.unpack_from(">I4s", data, start)
-        body = data[start + 8 : start + 8 + length] if kind == b"IDAT" else b""
-        start += 12 + length
-        try:
+    stream, came = zlib.decompressobj(), 0
+    with suppress(zlib.error):  # what came until there is sound
+        for body in (body for kind, body, _ in png_chunks(data) if kind == b"IDAT"):
             while body and came < row * height:
                 came += len(stream.decompress(body, 2**20))
                 body = stream.unconsumed_tail
-        except zlib.error:
-            break
     rows = min(came // row, height)
     return rows if not interlaced or stream.eof else 0
 

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from detector.colour import to_srgb
-from detector.containers import Picture, picture_of, png_rows
+from detector.containers import Picture, is_tiff, picture_of, png_rows
 from detector.levels import LevelError, open_tiff, to_8_bit
 
 log = logging.getLogger(__name__)
@@ -55,24 +55,32 @@ def open_image(
     if isinstance(source, Image.Image):
         _check_size(source.size, name)
         return _finish(lambda: source, name)
-    data = source if isinstance(source, bytes) else _read(Path(source), name)
+    data = source if isinstance(source, bytes) else read_file(Path(source), name)
     _check_bytes(len(data), name, MAX_FILE)
     picture = picture_of(data)
     _check_bytes(len(picture.data), name, MAX_BYTES)
     if picture.scans > MAX_SCANS:
         raise ImageError(f"{name} is built to take very long to open; save it anew as a plain JPEG.")
     try:
-        image = Image.open(io.BytesIO(picture.data), formats=_formats())
-    except Image.DecompressionBombError as error:
-        raise _too_many_pixels(name) from error
-    except Exception as error:  # hostile bytes can raise anything in a decoder; the cause is kept
-        if data[:4] in (b"II*\0", b"MM\0*"):  # of a kind that Pillow does not know
+        image = identify(picture.data, name)
+    except ImageError:
+        if is_tiff(data):  # of a kind that Pillow does not know
             return _unknown_tiff(data, name)
-        raise ImageError(f"{name} {_fault(data)}") from error
+        raise
     with image:
         if image.format == "TIFF" and image.tag_v2.get(284) == 2 and max(image.tag_v2.get(258, (8,))) > 8:
             return _unknown_tiff(data, name)  # 16 bits in a plane for each colour, which Pillow mixes up
         return _decode(image, picture, name, enough)
+
+
+def identify(data: bytes, name: str) -> Image.Image:
+    """The image with its metadata, opened but not decoded. Raises ImageError."""
+    try:
+        return Image.open(io.BytesIO(data), formats=_formats())
+    except Image.DecompressionBombError as error:
+        raise _too_many_pixels(name) from error
+    except Exception as error:  # hostile bytes can raise anything in a decoder; the cause is kept
+        raise ImageError(f"{name} {_fault(data)}") from error
 
 
 @functools.cache
@@ -81,7 +89,8 @@ def _formats() -> list[str]:
     return [name for name in FORMATS if name in Image.OPEN]  # Pillow refuses a name that it was built without
 
 
-def _read(path: Path, name: str) -> bytes:
+def read_file(path: Path, name: str) -> bytes:
+    """A file's bytes, within the limit. Raises ImageError."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):  # a pipe or device could block for ever

@@ -55,7 +55,7 @@ def test_one_object_a_line(answered, folder, bundled):
     assert [set(line) for line in lines if "error" in line] == [{"file", "error"}] * 2
     good = [line for line in lines if "error" not in line]
     for line in good:
-        assert list(line) == ["file", "label", "probs", "p_ai", "band", "model"]
+        assert list(line) == ["file", "label", "probs", "p_ai", "band", "model", "provenance"]
         assert line["model"] == bundled.name
         (expected,) = bundled.predict([line["file"]])
         assert line["label"] == expected.label

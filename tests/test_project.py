@@ -21,6 +21,7 @@ from PIL import Image
 from benchmarks.breadth import page as breadth_page
 from detector import CLASSES
 from detector.checkpoint import BUNDLED
+from detector.provenance.signed import TRUST_LIST
 from tests import forked
 from tests.conftest import EXAMPLES
 from ui.gallery import bundled_examples, folder_examples, with_thumbnails
@@ -89,7 +90,7 @@ def test_installed_package_holds_what_it_needs_and_no_more(installed):
     assert {path.name for path in installed.iterdir()} - {"bin"} == {
         "detector", "train", f"detector-{PROJECT['version']}.dist-info",
     }  # fmt: skip
-    needed = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "train").rglob("*.py"), *BUNDLED.iterdir()]
+    needed = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "train").rglob("*.py"), *BUNDLED.iterdir(), TRUST_LIST]
     assert [path for path in needed if not (installed / path.relative_to(ROOT)).is_file()] == []
 
 

@@ -20,7 +20,7 @@ def test_api(url, bundled):
     client = Client(url, verbose=False)
     (expected,) = bundled.predict([EXAMPLES / "rocket.jpg"])
     found = client.predict(handle_file(str(EXAMPLES / "rocket.jpg")), api_name="/predict")
-    assert list(found) == ["label", "probs", "p_ai", "band", "model"]
+    assert list(found) == ["label", "probs", "p_ai", "band", "model", "provenance"]
     assert found["label"] == expected.label
     assert abs(found["p_ai"] - expected.p_ai) < 1e-3
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/predict"]

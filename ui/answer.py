@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detector import CLASSES
+from detector.provenance import Provenance
 from detector.verdict import SIDES, Verdict, share
 
 if TYPE_CHECKING:
@@ -21,6 +22,19 @@ WHICH = {
     "other_ai": "Of the two kinds of AI, another than DALL-E is the likelier.",
     None: "Which AI is unclear.",
 }
+# What a file says -> the folded line; and how much that is worth.
+SAID = {
+    "generated": "AI made it",
+    "captured": "it comes from a camera",
+    "edited": "it was edited",
+    "other": "who saved it",
+}
+WORTH = {"signed": "signed", "claimed": "claimed, not proven", "hinted": "a hint, no more"}
+SILENT = (
+    "This file says nothing of its origin. Most do not: whoever saves, sends or posts a picture usually takes that "
+    "away. It is evidence of nothing."
+)
+DETAIL = 5000  # characters of a text that are sent to be shown on demand
 SURE = {
     "very likely": "The model is as sure as it gets.",
     "likely": "The model is fairly sure, no more.",
@@ -28,13 +42,17 @@ SURE = {
 }
 
 
-def card(verdict: Verdict, detector: "Detector", label: str | None = None, told: str | None = None) -> dict:
+def card(
+    verdict: Verdict, detector: "Detector", label: str | None = None, told: str | None = None,
+    said: Provenance | None = None,
+) -> dict:  # fmt: skip
     """One model's answer for the browser: three lines of words without a number, the probabilities and the maps of the
     classes in their order, how often such an answer is given to either kind of picture, and the truth, where it is
-    known: the `label` and, in words, `told`."""
+    known: the `label` and, in words, `told`; and, first of all, where the file `said` something else."""
     word, side = verdict.band, SIDES[verdict.side]
     return {
         "title": title_of(verdict.model),
+        "disagrees": disagreement(said, verdict) if said else "",
         "who": WHO[word].format(side=side) if word else f"Its numbers say {side}",
         "sure": SURE[word] if word else UNKNOWN,
         "which": "" if verdict.side == "human" else WHICH[verdict.maker],
@@ -45,6 +63,35 @@ def card(verdict: Verdict, detector: "Detector", label: str | None = None, told:
         "rates": rates(verdict, detector.config) if word else [],
         "about": about(detector),
         "maps": {kind: numbers(getattr(verdict.maps, kind)) for kind in ("cam", "evidence")},
+    }
+
+
+def disagreement(said: Provenance, verdict: Verdict) -> str:
+    """That file and pixels say different things, in one sentence, or ""."""
+    if said.side in (None, verdict.side):
+        return ""
+    claim = next(found for found in said.findings if found.side)
+    return f"The file and its pixels disagree: the file {claim.says}."
+
+
+def origin(said: Provenance) -> dict:
+    """What the file says of itself, for the browser: a line, and every finding with its place and its worth."""
+    first = said.findings[0] if said.findings else None
+    if said.c2pa == "tampered":
+        line = "it was changed after it was signed"
+    else:
+        line = f"{SAID[first.kind]} ({WORTH[first.strength]})" if first else "nothing (usual)"
+    return {
+        "line": f"File says: {line}",
+        "points": [
+            {
+                "says": f"The file {found.says}.",
+                "where": f"{found.where}: {WORTH[found.strength]}",
+                "detail": found.detail[:DETAIL],
+            }
+            for found in said.findings
+        ],
+        "rest": [*said.problems, *([] if said.findings else [SILENT])],
     }
 
 

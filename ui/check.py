@@ -11,9 +11,10 @@ import gradio as gr
 from PIL import Image
 
 import detector
+from detector import provenance
 from detector.explain import VIEW_SIDE
-from detector.output.as_json import to_json
-from ui.answer import NO_ANSWER, NO_MAP, card, headline, numbers
+from detector.output.as_json import origin_to_json, to_json
+from ui.answer import NO_ANSWER, NO_MAP, card, headline, numbers, origin
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, thumbnail_files
 from ui.strip import Strip
@@ -88,7 +89,9 @@ def check(model: Future, gallery: Future, asked: dict) -> dict:
     known = example_of(asked, gallery) if "example" in asked else None
     try:
         service = model.result()
-        found = service.answer(file_of(asked, gallery), VIEW_SIDE if known or asked["unseen"] else None)
+        path = file_of(asked, gallery)
+        found = service.answer(path, VIEW_SIDE if known or asked["unseen"] else None)
+        said = provenance.read(path)
     except (detector.ImageError, detector.CheckpointError) as error:
         return {"turn": asked["turn"], "answer": {"error": str(error)}}
     verdict, judge = found.verdict, service.detector
@@ -96,7 +99,8 @@ def check(model: Future, gallery: Future, asked: dict) -> dict:
         answer = {"nothing": f"{verdict.abstained[0].upper()}{verdict.abstained[1:]}."}
     else:
         heard = [(verdict, judge), (verdict.second, judge.second)]
-        answer = {"models": [card(v, by, known and known.label, known and known.told) for v, by in heard if v]}
+        answer = {"models": [card(v, by, known and known.label, known and known.told, said) for v, by in heard if v]}
+    answer["origin"] = origin(said)
     told = {"turn": asked["turn"], "answer": answer, "picture": found.image and data_url(found.image)}
     return told | ({"known": {"label": known.label, "text": known.title}} if known else {})
 
@@ -114,11 +118,12 @@ def look_again(model: Future, gallery: Future, asked: dict) -> dict:
 
 
 def predict(model: Future, path: str | None) -> dict:
-    """Classify one image: label, probs, p_ai, band, model; or abstained, model."""
+    """Classify one image: label, probs, p_ai, band, model; or abstained, model; and provenance: what the file says."""
     if path is None:
         raise gr.Error(f"No image was given. {HOW_TO_SEND}", print_exception=False)
     try:
-        return to_json(model.result().answer(path).verdict)
+        found = to_json(model.result().answer(path).verdict)
+        return found | {"provenance": origin_to_json(provenance.read(path))}
     except (detector.ImageError, detector.CheckpointError) as error:
         raise gr.Error(str(error), print_exception=False) from error
 

@@ -14,8 +14,9 @@ log = logging.getLogger(__name__)
 
 CSV_FIELDS = (
     *("file", "label", *(f"p_{name}" for name in CLASSES), "p_ai", "band", "model"),
-    *("second_p_ai", "second_model", "abstained", "error"),
+    *("second_p_ai", "second_model", "abstained", "c2pa", "file_says", "error"),
 )
+_BEFORE = tuple(name for name in CSV_FIELDS if name not in ("c2pa", "file_says"))  # the columns of version 1.0
 # A spreadsheet runs a cell that opens with one of these, the wide = + - @ too (OWASP, CSV Injection).
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
@@ -32,7 +33,10 @@ def to_row(result: dict) -> dict:
     """
     flat = result | {f"p_{name}": p for name, p in result.get("probs", {}).items()}
     flat |= {f"second_{key}": value for key, value in result.get("second", {}).items()}
-    return {key: _cell(flat[key]) for key in CSV_FIELDS if key in flat}
+    origin = result.get("provenance", {})
+    said = "; ".join(found["says"] for found in origin.get("findings", []))
+    flat |= {"c2pa": origin.get("c2pa"), "file_says": said}
+    return {key: _cell(flat[key]) for key in CSV_FIELDS if flat.get(key) not in (None, "")}
 
 
 def _cell(value):
@@ -65,7 +69,7 @@ def _holds_something(path: Path) -> bool:
 def _is_ours(path: Path) -> bool:
     with path.open("r+b") as file:  # as it will be written: what may not be written is not replaced either
         line = file.readline(1000).decode("utf-8", "replace")
-    return tuple(next(csv.reader([line]), ())) == CSV_FIELDS
+    return tuple(next(csv.reader([line]), ())) in (CSV_FIELDS, _BEFORE)
 
 
 def _part(path: Path) -> Path:

@@ -2,7 +2,16 @@
 
 import json
 
+from detector.provenance import Provenance
 from detector.verdict import Verdict
+
+
+def origin_to_json(found: Provenance) -> dict:
+    """What a file says of itself: {"c2pa", "findings": [{"where", "says", "maker", "kind", "strength"}]}, and under
+    "problems" what could not be read. The texts themselves, prompts among them, are left out."""
+    keys = ("where", "says", "maker", "kind", "strength")
+    told = {"c2pa": found.c2pa, "findings": [{key: getattr(f, key) for key in keys} for f in found.findings]}
+    return told | ({"problems": list(found.problems)} if found.problems else {})
 
 
 def to_json(verdict: Verdict) -> dict:

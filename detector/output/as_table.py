@@ -1,5 +1,6 @@
 """The command's results as lines for people at a terminal."""
 
+from detector.provenance import NOTHING
 from detector.verdict import NAMES
 
 WIDTH = 60  # characters of a file's name, at most; of a longer one its end is shown
@@ -22,8 +23,7 @@ def head(width: int) -> str:
 
 def to_line(result: dict, width: int) -> str:
     """A line of the command's JSON as a line of the table."""
-    name = printable(result["file"])
-    found = [f"{name if len(name) <= width else '…' + name[len(name) - width + 1 :]:{width}}"]
+    found = [_name(result["file"], width)]
     if "abstained" in result:
         found.append(f"nothing to judge: {printable(result['abstained'])}")
     if "probs" in result:
@@ -32,4 +32,21 @@ def to_line(result: dict, width: int) -> str:
         found += [f"{answer:17}", f"{result['p_ai']:>5.0%}", *(f"{p:>{len(name)}.0%}" for name, p in probs)]
     if "error" in result:
         found.append(printable(result["error"]))
+    if said := result.get("provenance", {}).get("findings"):
+        found.append(f"the file {printable(said[0]['says'])}")
     return "  ".join(found)
+
+
+def origin_to_lines(result: dict, width: int) -> str:
+    """A line of the JSON of --provenance as lines: the file's name once, beside it what was found."""
+    told = [f"{finding['where']}: {finding['says']}" for finding in result.get("findings", [])]
+    told += result.get("problems", [])
+    if "error" in result:
+        told.append(result["error"])
+    names = [_name(result["file"], width), *[" " * width] * max(0, len(told) - 1)]
+    return "\n".join(f"{name}  {printable(text)}" for name, text in zip(names, told or [NOTHING], strict=True))
+
+
+def _name(file: str, width: int) -> str:
+    name = printable(file)
+    return f"{name if len(name) <= width else '…' + name[len(name) - width + 1 :]:{width}}"

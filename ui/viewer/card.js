@@ -78,6 +78,21 @@ const showWords = (who, sure = "", which = "", side = "") => {
   find(".which").textContent = which;
   find(".left").textContent = "";
   find(".card").dataset.side = side;
+  find(".disagrees").textContent = "";
+};
+
+// What the file says of itself. All of it is the file's own text: never markup.
+const showOrigin = (origin) => {
+  find(".origin").hidden = !origin;
+  find(".origin").open = false;
+  find(".origin summary").textContent = origin?.line ?? "";
+  const rows = (origin?.points ?? []).flatMap(({ says, where, detail }) => {
+    const text = part("details", "");
+    text.append(part("summary", "", "Show the text"), part("pre", "", detail));
+    text.querySelector("pre").tabIndex = 0;
+    return [part("p", "", says), part("p", "where", where), ...(detail ? [text] : [])];
+  });
+  find(".origin div").replaceChildren(...rows, ...(origin?.rest ?? []).map((text) => part("p", "", text)));
 };
 
 // "Of 100 human-made pictures, 14 get this answer.", and a hundred dots.
@@ -93,6 +108,7 @@ const rateLine = ({ side, n, text }) => {
 const showCard = () => {
   const now = speaking();
   showWords(now.who, now.sure, now.which, now.side);
+  find(".disagrees").textContent = now.disagrees;
   find(".rates").replaceChildren(...now.rates.map(rateLine));
   if (now.rates.length) find(".rates").prepend(part("h3", "", "How often this answer is given, measured"));
   const second = answer.models[1 - model];
@@ -122,6 +138,7 @@ const blank = () => {
   answer = null;
   dropOther();
   showWords("");
+  showOrigin(null);
   for (const place of [".truth", ".spot", ".rates"]) find(place).textContent = "";
   find(".more").open = false;
 };

@@ -91,6 +91,7 @@ const received = async () => {
   }
   if (said.answer.error) return refuse(said.answer.error);
   answer = said.answer;
+  showOrigin(answer.origin);
   if (answer.nothing) {
     setState("failed");
     showView();

@@ -42,7 +42,8 @@ const sheet = () => {
     context.fillRect(0, 0, canvas.width, canvas.height);
     context.drawImage(left, gap, gap, left.width * scale, left.height * scale);
     context.fillStyle = "#111";
-    let y = write(now.who, 36, 700, gap);
+    let y = write(now.disagrees, 20, 600, gap);
+    y = write(now.who, 36, 700, y);
     for (const text of [now.sure, now.which, now.truth]) y = write(text, 20, 400, y);
     now.probs.forEach((p, i) => {
       y = write(`${CLASSES[i][1]} ${percent(p)}`, 18, 600, y);
@@ -54,6 +55,7 @@ const sheet = () => {
       y += 14;
     });
     for (const { text } of now.rates) y = write(text, 16, 400, y);
+    y = write(`${answer.origin.line}.`, 16, 400, y);
     y = write(mapWords(), 16, 400, y);
     return write(`Answered by ${now.title}. A hint, never proof. ${new Date().toISOString().slice(0, 10)}, ${name}`, 16, 400, y);
   };

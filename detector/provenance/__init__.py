@@ -1,0 +1,89 @@
+"""What a file itself says of its origin: signatures, marks of generators, traces of a camera.
+
+    from detector import provenance
+    found = provenance.read("picture.jpg")
+    found.c2pa, found.findings
+
+The second ledger beside the model's answer. Needs the untouched file: whoever saves a picture anew or sends it through
+a chat takes all of this away, so that nothing found is evidence of nothing. Loads no torch.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from detector.containers import is_tiff
+from detector.images import ImageError, identify, read_file
+from detector.provenance.alpha import hidden_in
+from detector.provenance.fields import Field, fields_of
+from detector.provenance.finding import Finding, in_order
+from detector.provenance.makers import marks_in
+from detector.provenance.signed import signed_by
+
+__all__ = ["Finding", "Provenance", "read"]
+log = logging.getLogger(__name__)
+
+NOTHING = "nothing (usual, and evidence of nothing)"
+MAX_HIDDEN = 8_000_000  # pixels of an alpha channel that is looked into; NovelAI's pictures have up to 3 million
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a file says of its origin, the strongest finding first."""
+
+    c2pa: str | None  # trusted, unknown_signer, tampered, expired, none; None where it could not be told
+    findings: tuple[Finding, ...] = ()
+    problems: tuple[str, ...] = ()  # what could not be read, in sentences
+
+    @property
+    def side(self) -> str | None:
+        """AI or human, as the file has it: "ai", "human", or None where it says neither."""
+        return next(filter(None, (found.side for found in self.findings)), None)
+
+    @property
+    def line(self) -> str:
+        """The whole in a few words: the strongest finding, or that there is none."""
+        if not self.findings:
+            return NOTHING
+        more = len(self.findings) - 1
+        return f"it {self.findings[0].says}" + (f" (and {more} more)" if more else "")
+
+
+def read(source: str | Path | bytes, name: str | None = None) -> Provenance:
+    """What the file `source` says. Raises ImageError where it is no image; `name` is what errors call it."""
+    name = name or (Path(source).name if isinstance(source, str | Path) else "This image")
+    data = source if isinstance(source, bytes) else read_file(Path(source), name)
+    problems: list[str] = []
+    image = _opened(data, name)
+    c2pa, findings, problem = signed_by(data, Image.MIME.get(image.format, "") if image else "image/tiff")
+    if problem:
+        problems.append(problem)
+    if image:
+        with image:
+            fields = [*fields_of(data, image, problems), *_hidden(image, problems)]
+        findings += marks_in(fields)
+    for text in problems:
+        log.info("%s: %s", name, text)
+    return Provenance(c2pa, in_order(findings), tuple(problems))
+
+
+def _opened(data: bytes, name: str) -> Image.Image | None:
+    """The image, not decoded; None for a TIFF whose metadata Pillow cannot read."""
+    try:
+        return identify(data, name)
+    except ImageError:
+        if is_tiff(data):
+            return None
+        raise
+
+
+def _hidden(image: Image.Image, problems: list[str]) -> list[Field]:
+    if image.format not in ("PNG", "WEBP") or image.width * image.height > MAX_HIDDEN:
+        return []
+    try:
+        return list(hidden_in(image))
+    except Exception as error:  # noqa: BLE001 - hostile bytes can raise anything
+        problems.append(f"Its alpha channel cannot be read ({type(error).__name__}).")
+        return []
