@@ -14,32 +14,16 @@ from tqdm import tqdm
 
 import detector
 from detector import provenance
-from detector.arguments import add_engine, add_model
-from detector.explain import LAYERS, METHODS, VIEW_SIDE, import_library
+from detector.explain import LAYERS, VIEW_SIDE, import_library
 from detector.files import Input, inputs
 from detector.output import as_json, as_table
 from detector.output.as_csv import CsvError, CsvFile, check_csv
 from detector.output.maps import write_overlays, write_overlays_of
+from detector.usage import Parser, parse
 
 if TYPE_CHECKING:  # torch takes seconds to import, and Ctrl+C is to end those in a sentence too
+    from detector.nearest import Index
     from detector.predict import Prepared
-
-
-# Not the docstrings, which python -OO takes away.
-WHAT = "Tells whether images were made by DALL-E, by a human, or by another AI, and shows where the score came from."
-EXIT_CODES = (
-    "Exit code: 0; 1 if a file failed or was left out, or the output cannot be written; 2 for wrong usage; "
-    "130 if interrupted."
-)
-
-
-class Parser(argparse.ArgumentParser):
-    """Whose errors keep a file's name from commanding the terminal."""
-
-    def error(self, message: str):
-        if message.startswith("unrecognized arguments"):
-            message += ' (files whose names begin with "-" go last, after "--")'
-        super().error(as_table.printable(message))
 
 
 class Log(logging.Formatter):
@@ -65,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
-    parser, options = _parse(arguments)
+    parser, options = parse(arguments)
     handler = logging.StreamHandler()
     handler.setFormatter(Log())
     logging.basicConfig(handlers=[handler])
@@ -82,43 +66,25 @@ def _run(arguments: list[str] | None) -> int:
                 check_csv(options.csv, options.overwrite, (Path(file.name) for file in files))
             if options.maps:
                 options.maps.mkdir(parents=True, exist_ok=True)
-            if options.map_method:
+            if options.map_method or options.check_map:
                 import_library()
             model = detector.load(options.model, options.precision, options.device)
+            index = _index(model, options.nearest, parser) if options.nearest else None
             table = stack.enter_context(CsvFile(options.csv)) if options.csv else None
         except (detector.CheckpointError, CsvError, ImportError) as error:
             parser.error(str(error))
         except OSError as error:
             parser.error(f"{error.filename} cannot be written: {error.strerror}.")
+        options.index = index
         return _answer_all(model, files, options, table)
 
 
-def _parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
-    parser = Parser("python -m detector", description=WHAT, epilog=EXIT_CODES, allow_abbrev=False)
-    parser.add_argument("paths", nargs="+", metavar="IMAGE_OR_FOLDER")
-    add_model(parser)
-    add_engine(parser)
-    parser.add_argument("--json", action="store_true", help="one JSON object a line, in UTF-8, instead of the table")
-    parser.add_argument("--provenance", action="store_true", help="only what the files themselves say; needs no model")
-    parser.add_argument("--csv", type=_path, metavar="FILE", help="write a CSV file too, or anew if it is one of ours")
-    parser.add_argument("--overwrite", action="store_true", help="let --csv replace any file but an image")
-    parser.add_argument("--maps", type=_path, metavar="DIR", help="write the six overlays of every image there")
-    parser.add_argument("--map-method", choices=METHODS, help="overlays by this method of grad-cam instead of the six")
-    parser.add_argument("--map-layer", choices=LAYERS, default=None, help="of --map-method; the later ones are finer")
-    options = parser.parse_args(arguments)
-    if options.provenance and (options.csv or options.maps):
-        parser.error("--provenance asks no model, so there is nothing for --csv or --maps to write; leave those out.")
-    if options.map_method and not options.maps:
-        parser.error("--map-method says how overlays are made; give --maps DIR too.")
-    if options.map_layer and not options.map_method:
-        parser.error("--map-layer is for --map-method; give that too.")
-    return parser, options
+def _index(model: "detector.Detector", folder: Path, parser: Parser) -> "Index":
+    from detector.nearest import Index, known_in
 
-
-def _path(text: str) -> Path:
-    if not text:
-        raise argparse.ArgumentTypeError("the name is empty.")
-    return Path(text)
+    if not (known := known_in(folder)):
+        parser.error(f"{folder} holds no images in folders named {', '.join(detector.CLASSES)}.")
+    return Index(model, known)
 
 
 def _answer_all(
@@ -130,7 +96,7 @@ def _answer_all(
     failed = 0
     width = as_table.width_of([file.name for file in files])
     # Methods of the library take long: what was answered is then printed, and Ctrl+C heeded, after every image.
-    size = 1 if options.map_method else BATCH_SIZE
+    size = 1 if options.map_method or options.steady or options.check_map else BATCH_SIZE
     with tqdm(total=len(files), unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
         if not options.json:
             _print(as_table.head(width))
@@ -164,7 +130,10 @@ def _origin(file: Input) -> dict:
 
 def _results(model: "detector.Detector", options: argparse.Namespace, files: Sequence[Input]) -> list[dict]:
     """One dict a file, in order. A bad file never stops the rest."""
-    opened = [_open(model, file, VIEW_SIDE if options.maps else None) for file in files]
+    from detector.stress import SIDE
+
+    longest = SIDE if options.steady else VIEW_SIDE if options.maps else None
+    opened = [_open(model, file, longest) for file in files]
     verdicts = iter(model.classify([image for image in opened if not isinstance(image, str)]))
     return [
         {"file": file.name}
@@ -183,18 +152,38 @@ def _open(model: "detector.Detector", file: Input, longest: int | None) -> "Prep
 
 def _answer(model, image: "Prepared", verdict: "detector.Verdict", options: argparse.Namespace, file: Input) -> dict:
     found = as_json.to_json(verdict) | {"provenance": _origin(file)}
-    if options.maps and not verdict.abstained:
-        try:
-            if options.map_method:
-                method, layer = options.map_method, options.map_layer or LAYERS[0]
-                maps = model.explain_with(image, method, layer)
-                write_overlays_of(options.maps / file.place, image.image, maps, method, layer)
-            else:
-                write_overlays(options.maps / file.place, image.image, verdict.maps)
-        except OSError as error:  # the answer stands
-            where = error.filename or options.maps
-            return found | {"error": f"Its maps cannot be written: {where}: {error.strerror}."}
-    return found
+    if verdict.abstained:
+        return found
+    if options.steady:
+        from detector.stress import steadiness
+
+        steady = steadiness(model, image.image, verdict)
+        found |= {"band": steady.word(verdict.band), "steady": as_json.steady_to_json(steady)}
+    if options.index:
+        found["nearest"] = as_json.nearest_to_json(options.index.nearest(image.x))
+    if options.check_map:
+        from detector.mapcheck import check_map
+
+        found["map_check"] = as_json.map_check_to_json(check_map(model, image.x, verdict))
+    return found | (_write_maps(model, image, verdict, options, file) if options.maps else {})
+
+
+def _write_maps(
+    model, image: "Prepared", verdict: "detector.Verdict", options: argparse.Namespace, file: Input
+) -> dict:
+    """{"error"} if that fails; the answer stands."""
+    place, view = options.maps / file.place, image.image
+    view.thumbnail((VIEW_SIDE, VIEW_SIDE))
+    try:
+        if options.map_method:
+            method, layer = options.map_method, options.map_layer or LAYERS[0]
+            write_overlays_of(place, view, model.explain_with(image, method, layer), method, layer)
+        else:
+            write_overlays(place, view, verdict.maps)
+    except OSError as error:
+        where = error.filename or options.maps
+        return {"error": f"Its maps cannot be written: {where}: {error.strerror}."}
+    return {}
 
 
 def _print(line: str) -> None:

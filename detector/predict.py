@@ -92,6 +92,23 @@ class Detector:
             for image in images
         ]
 
+    def judge(self, images: Sequence[Image.Image]) -> list[Verdict]:
+        """Verdicts of RGB images just as they are, by this model alone, whether there is anything to judge or not."""
+        return list(self._in_batches([self.transform(image) for image in images]))
+
+    @torch.inference_mode()
+    def probabilities(self, x: Tensor) -> Tensor:
+        """Normalised batch (N, 3, S, S) -> probabilities (N, 3), after temperature, on the CPU."""
+        return self._probs(self.model.forward_head(self.engine.forward_features(x)))
+
+    @torch.inference_mode()
+    def embed(self, x: Sequence[Tensor]) -> np.ndarray:
+        """What the last layer is given of some images x (3, S, S): (N, 1024), the means over the cells."""
+        return torch.relu(self.engine.forward_features(torch.stack(list(x))).float()).mean((2, 3)).numpy()
+
+    def _probs(self, logits: Tensor) -> Tensor:
+        return torch.softmax(logits / (self.config.temperature or 1.0), 1)
+
     def explain_with(self, image: Prepared, method: str, layer: str = "norm5") -> np.ndarray:
         """The maps (3, h, w) of an image that went through `prepare`, by another method: explain.explain_with."""
         if image.abstained:
@@ -106,7 +123,7 @@ class Detector:
     def _classify(self, x: Sequence[Tensor]) -> list[Verdict]:
         features = self.engine.forward_features(torch.stack(list(x)))  # (N, 1024, S/32, S/32)
         logits = self.model.forward_head(features)  # (N, 3)
-        probs = torch.softmax(logits / (self.config.temperature or 1.0), 1)
+        probs = self._probs(logits)
         maps = explain(features, self.model.classifier)
         return [
             Verdict(dict(zip(CLASSES, p, strict=True)), tuple(z), m, self.name, self.config.measured)

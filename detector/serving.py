@@ -2,10 +2,12 @@
 
 import math
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import torch
 from PIL import Image
@@ -14,6 +16,7 @@ from detector.predict import BATCH_SIZE, Detector, Prepared
 from detector.threads import keep_to_one_core
 from detector.verdict import Verdict
 
+T = TypeVar("T")
 MAX_WORKERS = 8  # each may hold one large photograph, 150 MB, until it is resized
 
 
@@ -60,6 +63,19 @@ class Service:
             self._unanswered += 1
         try:
             return request.answer.result()
+        finally:
+            with self._lock:
+                self._unanswered -= 1
+
+    def aside(self, work: Callable[[], T]) -> T | None:
+        """What `work` returns, computed on all cores; None if somebody waits for an answer, who goes first."""
+        with self._lock:
+            if self._unanswered:
+                return None
+            done = self._on_all_cores.submit(work)
+            self._unanswered += 1  # who comes meanwhile has a core of their own
+        try:
+            return done.result()
         finally:
             with self._lock:
                 self._unanswered -= 1

@@ -22,6 +22,12 @@ def band(p_ai: float) -> str:
     return next(word for word, bound in BANDS.items() if max(p_ai, 1 - p_ai) >= bound)
 
 
+def stepped_down(word: str) -> str:
+    """The word below: for an answer that does not hold (detector.stress)."""
+    words = list(BANDS)
+    return words[min(words.index(word) + 1, len(words) - 1)]
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What the pixels of one image say, according to one model; or, with `abstained`, that they say nothing."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NO_ANSWER = "The server is gone, or too many people are waiting. Give the picture again in a minute."
 NO_MAP = "The server is gone, or no longer has this picture; give it again to see other maps."
+NO_MORE = "The server is gone, or no longer has this picture; give it again to have its answer checked."
 UNKNOWN = "Nobody has measured how often this model is right, so its numbers stand below without a word for them."
 WHO = {"very likely": "Very likely {side}", "likely": "Probably {side}", "leans": "Too close to call, tilts to {side}"}
 WHICH = {
@@ -49,21 +50,26 @@ def card(
     """One model's answer for the browser: three lines of words without a number, the probabilities and the maps of the
     classes in their order, how often such an answer is given to either kind of picture, and the truth, where it is
     known: the `label` and, in words, `told`; and, first of all, where the file `said` something else."""
-    word, side = verdict.band, SIDES[verdict.side]
     return {
         "title": title_of(verdict.model),
         "disagrees": disagreement(said, verdict) if said else "",
-        "who": WHO[word].format(side=side) if word else f"Its numbers say {side}",
-        "sure": SURE[word] if word else UNKNOWN,
+        **words(verdict.band, verdict.side),
         "which": "" if verdict.side == "human" else WHICH[verdict.maker],
         "side": verdict.side,
         "truth": f"Truth: {told}. {right_or_wrong(verdict, label)}" if label else "",
         "label": CLASSES.index(verdict.label),
         "probs": [round(verdict.probs[name], 4) for name in CLASSES],
-        "rates": rates(verdict, detector.config) if word else [],
+        "rates": rates(verdict, detector.config) if verdict.band else [],
         "about": about(detector),
         "maps": {kind: numbers(getattr(verdict.maps, kind)) for kind in ("cam", "evidence")},
     }
+
+
+def words(band: str | None, side: str) -> dict:
+    """The first two lines of the card."""
+    if band is None:
+        return {"who": f"Its numbers say {SIDES[side]}", "sure": UNKNOWN}
+    return {"who": WHO[band].format(side=SIDES[side]), "sure": SURE[band]}
 
 
 def disagreement(said: Provenance, verdict: Verdict) -> str:

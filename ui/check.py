@@ -1,20 +1,18 @@
 """The tab "Check": one picture in, the answer with its reasons out."""
 
-import base64
-import io
 import time
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
 import gradio as gr
-from PIL import Image
 
 import detector
 from detector import provenance
 from detector.explain import VIEW_SIDE
 from detector.output.as_json import origin_to_json, to_json
-from ui.answer import NO_ANSWER, NO_MAP, card, headline, numbers, origin
+from ui.answer import NO_ANSWER, NO_MAP, NO_MORE, card, headline, numbers, origin
+from ui.closer import data_url, look_alike, look_closer
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, thumbnail_files
 from ui.strip import Strip
@@ -24,7 +22,7 @@ from ui.viewer import WARM_UP, Viewer
 KEEP_SECONDS = 600  # for which an upload is kept: as long as people look at maps
 # Several batches of the service's: while some images are in the model, others are read.
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
-LOST = {"answer": NO_ANSWER, "map": NO_MAP}
+LOST = {"answer": NO_ANSWER, "map": NO_MAP, "closer": NO_MORE}
 
 
 def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
@@ -39,7 +37,8 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     given = viewer.upload(judge, viewer, viewer, **MODEL_QUEUE, **asking)
     chosen = viewer.select(judge, viewer, viewer, **MODEL_QUEUE, **asking)
     looked = viewer.expand(partial(look_again, model, gallery), viewer, viewer, concurrency_limit=2, **asking)
-    for event, what in ((given, "answer"), (chosen, "answer"), (looked, "map")):
+    told = viewer.apply(partial(closer, model, gallery), viewer, viewer, concurrency_limit=1, **asking)
+    for event, what in ((given, "answer"), (chosen, "answer"), (looked, "map"), (told, "closer")):
         event.failure(None, None, viewer, js=f"() => ({{ lost: '{what}' }})", **quiet)
     # The API is a door of its own, so that its callers get one JSON object and no page furniture.
     api_image, api_answer = ImageFile(visible=False, label="image"), gr.JSON(visible=False, label="answer")
@@ -101,7 +100,7 @@ def check(model: Future, gallery: Future, asked: dict) -> dict:
         heard = [(verdict, judge), (verdict.second, judge.second)]
         answer = {"models": [card(v, by, known and known.label, known and known.told, said) for v, by in heard if v]}
     answer["origin"] = origin(said)
-    told = {"turn": asked["turn"], "answer": answer, "picture": found.image and data_url(found.image)}
+    told = {"turn": asked["turn"], "answer": answer, "picture": found.image and data_url(found.image, None)}
     return told | ({"known": {"label": known.label, "text": known.title}} if known else {})
 
 
@@ -117,6 +116,18 @@ def look_again(model: Future, gallery: Future, asked: dict) -> dict:
     return {"turn": asked["turn"], "answer": answer | {"maps": numbers(maps)}}
 
 
+def closer(model: Future, gallery: Future, asked: dict) -> dict:
+    """Whether the answer holds and its map matters, or which of the gallery look alike; while nobody waits for an
+    answer."""
+    look = look_alike if asked["alike"] else look_closer
+    try:
+        service = model.result()
+        found = service.aside(partial(look, service.detector, file_of(asked, gallery), gallery.result()))
+    except (detector.ImageError, ImportError, OSError) as error:
+        found = {"error": str(error)}
+    return {"turn": asked["turn"], "alike" if asked["alike"] else "closer": {"busy": True} if found is None else found}
+
+
 def predict(model: Future, path: str | None) -> dict:
     """Classify one image: label, probs, p_ai, band, model; or abstained, model; and provenance: what the file says."""
     if path is None:
@@ -126,10 +137,3 @@ def predict(model: Future, path: str | None) -> dict:
         return found | {"provenance": origin_to_json(provenance.read(path))}
     except (detector.ImageError, detector.CheckpointError) as error:
         raise gr.Error(str(error), print_exception=False) from error
-
-
-def data_url(picture: Image.Image) -> str:
-    """The picture as the address of a JPEG that needs no request."""
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -14,9 +14,11 @@ log = logging.getLogger(__name__)
 
 CSV_FIELDS = (
     *("file", "label", *(f"p_{name}" for name in CLASSES), "p_ai", "band", "model"),
-    *("second_p_ai", "second_model", "abstained", "c2pa", "file_says", "error"),
+    *("second_p_ai", "second_model", "abstained", "c2pa", "file_says"),
+    *("held", "deliveries", "map_check", "error"),
 )
-_BEFORE = tuple(name for name in CSV_FIELDS if name not in ("c2pa", "file_says"))  # the columns of version 1.0
+_NEW = ("c2pa", "file_says", "held", "deliveries", "map_check")
+_BEFORE = tuple(name for name in CSV_FIELDS if name not in _NEW)  # the columns of version 1.0
 # A spreadsheet runs a cell that opens with one of these, the wide = + - @ too (OWASP, CSV Injection).
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
@@ -35,6 +37,10 @@ def to_row(result: dict) -> dict:
     flat |= {f"second_{key}": value for key, value in result.get("second", {}).items()}
     origin = result.get("provenance", {})
     said = "; ".join(found["says"] for found in origin.get("findings", []))
+    if steady := result.get("steady"):
+        flat |= {"held": steady["held"], "deliveries": steady["of"]}
+    if checked := result.get("map_check"):
+        flat |= {"map_check": "passed" if checked["passed"] else "failed"}
     flat |= {"c2pa": origin.get("c2pa"), "file_says": said}
     return {key: _cell(flat[key]) for key in CSV_FIELDS if flat.get(key) not in (None, "")}
 

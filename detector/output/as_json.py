@@ -1,9 +1,17 @@
 """A Verdict as a JSON object, and one object as a line of text."""
 
 import json
+from typing import TYPE_CHECKING
 
 from detector.provenance import Provenance
 from detector.verdict import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detector.mapcheck import MapCheck
+    from detector.nearest import Neighbour
+    from detector.stress import Steadiness
 
 
 def origin_to_json(found: Provenance) -> dict:
@@ -12,6 +20,25 @@ def origin_to_json(found: Provenance) -> dict:
     keys = ("where", "says", "maker", "kind", "strength")
     told = {"c2pa": found.c2pa, "findings": [{key: getattr(f, key) for key in keys} for f in found.findings]}
     return told | ({"problems": list(found.problems)} if found.problems else {})
+
+
+def steady_to_json(found: "Steadiness") -> dict:
+    """{"held", "of", "p_ai": {delivery: P(AI)}}."""
+    return {"held": found.held, "of": found.of, "p_ai": {name: round(p, 4) for name, p in found.p_ai.items()}}
+
+
+def map_check_to_json(found: "MapCheck") -> dict:
+    """What hiding costs the class that was answered, in probability: {"most", "least", "random": [...], "passed"}."""
+    costs = {"most": round(found.most, 4), "least": round(found.least, 4)}
+    return {**costs, "random": [round(cost, 4) for cost in found.random], "passed": found.passed}
+
+
+def nearest_to_json(found: "Sequence[Neighbour]") -> list[dict]:
+    """[{"file", "label", "similarity"}], the nearest first."""
+    return [
+        {"file": str(near.known.path), "label": near.known.label, "similarity": round(near.similarity, 4)}
+        for near in found
+    ]
 
 
 def to_json(verdict: Verdict) -> dict:

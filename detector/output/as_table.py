@@ -30,6 +30,12 @@ def to_line(result: dict, width: int) -> str:
         answer = f"{result['band'] or 'unmeasured:'} {'human' if result['label'] == 'human' else 'AI'}"
         probs = zip(NAMES.values(), result["probs"].values(), strict=True)
         found += [f"{answer:17}", f"{result['p_ai']:>5.0%}", *(f"{p:>{len(name)}.0%}" for name, p in probs)]
+    if steady := result.get("steady"):
+        found.append(f"held {steady['held']} of {steady['of']}")
+    if checked := result.get("map_check"):
+        found.append("map about something" if checked["passed"] else "map failed")
+    if nearest := result.get("nearest"):
+        found.append(f"like {printable(nearest[0]['file'])} ({NAMES[nearest[0]['label']]})")
     if "error" in result:
         found.append(printable(result["error"]))
     if said := result.get("provenance", {}).get("findings"):

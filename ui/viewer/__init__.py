@@ -27,14 +27,16 @@ LAYER_WORDS = dict(zip(LAYERS, ("coarse (7 x 7)", "finer (14 x 14)", "finest (28
 class Viewer(NoAddresses, gr.HTML):
     """What was given reaches Python as a dict: `turn`, the number of the picture on this page, and `path`, the upload,
     or `example`, a number of the gallery; with `unseen` where the browser cannot show the file; with `method` and
-    `layer` where another map is wanted, of `model` 0 or, if the second opinion is the one that speaks, 1. What Python
-    returns is a message to the browser, of the same turn.
+    `layer` where another map is wanted, of `model` 0 or, if the second opinion is the one that speaks, 1; with `alike`
+    where pictures are wanted that look like it. What Python returns is a message to the browser, of the same turn.
     """
 
     def __init__(self, lost: dict[str, str], **options):
         """`lost`: what to say where no answer comes, and no map."""
         template, css = ((HERE / f"viewer.{kind}").read_text("utf-8") for kind in ("html", "css"))
-        scripts = [(HERE / f"{name}.js").read_text("utf-8") for name in ("paint", "card", "receive", "take", "save")]
+        scripts = [
+            (HERE / f"{name}.js").read_text("utf-8") for name in ("paint", "card", "closer", "receive", "take", "save")
+        ]
         super().__init__(
             html_template=template, css_template=css, js_on_load="\n".join(scripts), apply_default_css=False,
             most=MAX_FILE, names=NAMES, invitation=INVITATION, warm_up=WARM_UP, lost=lost,
@@ -47,6 +49,7 @@ class Viewer(NoAddresses, gr.HTML):
         asked |= {
             "turn": int(payload["turn"]),
             "unseen": bool(payload.get("unseen")),
+            "alike": bool(payload.get("alike")),
             "model": int(payload.get("model", 0)),
         }
         if "example" in payload:

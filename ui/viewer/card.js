@@ -106,7 +106,7 @@ const rateLine = ({ side, n, text }) => {
 };
 
 const showCard = () => {
-  const now = speaking();
+  const now = { ...speaking(), ...(model === 0 && closer?.steady?.words) };
   showWords(now.who, now.sure, now.which, now.side);
   find(".disagrees").textContent = now.disagrees;
   find(".rates").replaceChildren(...now.rates.map(rateLine));
@@ -131,11 +131,12 @@ const showModel = (index) => {
   dropOther();
   chosen = speaking().label;
   showCard();
+  showCloser();
   showMaps();
 };
 
 const blank = () => {
-  answer = null;
+  answer = closer = null;
   dropOther();
   showWords("");
   showOrigin(null);

@@ -79,7 +79,10 @@ const received = async () => {
     warm = performance.now() + said.warm_up * 1000;
   }
   if (said.unavailable) return fail(said.unavailable);
+  if (said.lost === "closer") return receiveCloser({ error: props.lost.closer });
   if (said.lost) return lose(said.lost);
+  if (said.alike && said.turn === turn) return receiveAlike(said.alike);
+  if (said.closer && said.turn === turn) return receiveCloser(said.closer);
   if (!said.answer || said.turn !== turn) return;
   if (said.answer.method) return showOther(said.answer);
   if (said.picture) {
@@ -102,6 +105,7 @@ const received = async () => {
   }
   if (said.known) window.dispatchEvent(new CustomEvent("detector-answered", { detail: { ...source, ...said.known } }));
   finish();
+  if (!answer.nothing) lookCloser();
 };
 watch("value", received);
 

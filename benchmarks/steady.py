@@ -1,0 +1,60 @@
+"""Do answers that hold come true more often? Band, and deliveries in which the side is the same, against being right.
+
+python -m benchmarks steady --images DATA        # DATA: a folder of train, val, test (../shared/data by default)
+
+The rule of detector.stress is chosen on validation; test is for the record. The pictures are small (256 pixels), so
+that "quarter size" is harder on them than on what people drop.
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import detector
+from benchmarks.common import ROOT, report
+from detector.stress import DELIVERIES, steadiness
+from detector.threads import over_cores
+from detector.verdict import BANDS
+from train.data.folders import Sample, read_splits
+
+GROUPS = {"all": len(DELIVERIES), "most": round(0.75 * len(DELIVERIES)), "fewer": 0}  # -> held at least
+
+
+def measure() -> dict:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--images", type=Path, default=ROOT.parent / "shared" / "data")
+    options, _ = parser.parse_known_args()
+    model = detector.load("bundled")
+    splits = read_splits(options.images)
+
+    def tell(samples: Sequence[Sample]) -> list[tuple[str, int, bool]]:
+        """Band, deliveries held, whether the side is right."""
+        found = []
+        for sample in samples:
+            prepared = model.prepare(sample.path, 1024)
+            (verdict,) = model.classify([prepared])
+            if not verdict.abstained:
+                steady = steadiness(model, prepared.image, verdict, ())
+                found.append((verdict.band, steady.held, (verdict.side == "human") == (sample.target == 1)))
+        return found
+
+    found = {}
+    for split in ("val", "test"):
+        answers = list(over_cores(tell, splits[split], 4))
+        found[split] = {band: _grouped([a for a in answers if a[0] == band]) for band in BANDS}
+        found[split]["any"] = _grouped(answers)
+        print(split, found[split], flush=True)
+    return found
+
+
+def _grouped(answers: list[tuple[str, int, bool]]) -> dict[str, dict]:
+    """Group -> how many answers, and the share of them that is right."""
+    found, most = {}, len(DELIVERIES) + 1
+    for name, least in GROUPS.items():
+        right = [ok for _, held, ok in answers if least <= held < most]
+        found[name], most = {"n": len(right), "right": round(sum(right) / max(1, len(right)), 3)}, least
+    return found
+
+
+if __name__ == "__main__":
+    report(measure)

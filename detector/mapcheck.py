@@ -1,0 +1,89 @@
+"""Does the map matter? What is hidden where it is bright must cost the answer more than as much hidden anywhere.
+
+ROAD (Rong et al. 2022, arXiv:2202.00449), by the library `grad-cam`: hidden cells are filled from what surrounds them,
+so that no edge tells the network that something is missing. The library's metric gives a number for a flat map too, so
+it is set against random cells, several times.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from detector import CLASSES
+from detector.explain import import_library
+from detector.verdict import Verdict
+
+if TYPE_CHECKING:
+    from detector.predict import Detector
+
+SHARE = 1 / 5  # of the cells that are hidden
+DRAWS = 5  # of random cells; each costs 60 ms
+LEAST = 0.02  # of probability; what hiding costs below that is nothing
+
+
+@dataclass(frozen=True)
+class MapCheck:
+    """What hiding a fifth of an image's cells costs the class that was answered, in probability: before less after."""
+
+    label: str  # that class
+    most: float  # the brightest cells of its map hidden
+    least: float  # the darkest
+    random: tuple[float, ...]  # random ones, once for each draw
+    pictures: tuple[Image.Image, Image.Image]  # what the network then saw: the brightest hidden, the first random draw
+
+    @property
+    def passed(self) -> bool:
+        """Whether the brightest cells cost more than any draw of random ones, and more than nothing."""
+        return self.most > max(*self.random, LEAST)
+
+    @property
+    def sentence(self) -> str:
+        lost = [round(100 * cost) for cost in (self.most, float(np.mean(self.random)))]
+        found = f"Hiding where the map is bright {_costs(lost[0])}, hiding as much at random {_costs(lost[1])}"
+        return f"{found}: {'the map is about something' if self.passed else 'this map failed its check'}."
+
+
+def _costs(points: int) -> str:
+    if points < 0:
+        return f"adds {-points} point{'s' if points < -1 else ''}"
+    return f"costs {points or 'no'} point{'s' if points != 1 else ''}"
+
+
+def check_map(detector: "Detector", x: Tensor, verdict: Verdict) -> MapCheck:
+    """Of the Grad-CAM of the class that was answered, for x (3, S, S). Raises ImportError without `grad-cam`."""
+    import_library()
+    from pytorch_grad_cam.metrics.road import ROADMostRelevantFirst
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    index = CLASSES.index(verdict.label)
+    cam = verdict.maps.cam[index]  # (h, w)
+    order, random = np.argsort(cam, None), np.random.default_rng(0)
+    n = round(SHARE * cam.size)
+    chosen = [order[-n:], order[:n], *(random.choice(cam.size, n, replace=False) for _ in range(DRAWS))]
+    masks = np.stack([_mask(cells, cam.shape, x.shape[1:]) for cells in chosen])  # (2 + DRAWS, S, S)
+    hide = ROADMostRelevantFirst(percentile=100 * (1 - SHARE))
+    targets = [ClassifierOutputTarget(index)] * len(masks)
+    after, seen = hide(
+        x.expand(len(masks), -1, -1, -1), masks, targets, detector.probabilities, return_visualization=True,
+        return_diff=False,
+    )  # fmt: skip
+    cost = (verdict.probs[verdict.label] - after).tolist()
+    pictures = tuple(_picture(seen[i], detector.config.mean, detector.config.std) for i in (0, 2))
+    return MapCheck(verdict.label, cost[0], cost[1], tuple(cost[2:]), pictures)
+
+
+def _mask(cells: np.ndarray, shape: tuple[int, int], size: tuple[int, int]) -> np.ndarray:
+    """1 in the cells, 0 elsewhere (S, S)."""
+    mask = np.zeros(shape, np.float32)
+    mask.flat[cells] = 1
+    return np.asarray(Image.fromarray(mask).resize(size[::-1], Image.NEAREST))
+
+
+def _picture(x: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Image.Image:
+    """What the network saw, as an RGB image (S, S)."""
+    pixels = x.permute(1, 2, 0) * torch.tensor(std) + torch.tensor(mean)
+    return Image.fromarray((pixels.clamp(0, 1) * 255).round().byte().numpy())

@@ -1,0 +1,106 @@
+"""What the page says once the answer stands: whether it holds, and whether its map matters."""
+
+import base64
+import functools
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from detector.verdict import NAMES, Verdict
+from ui.answer import words
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from detector.mapcheck import MapCheck
+    from detector.nearest import Index
+    from detector.predict import Detector
+    from detector.stress import Steadiness
+    from ui.gallery import Example
+
+SMALL, HALF = 160, 320  # pixels of the longer side of the small pictures, and of two side by side
+
+
+def look_closer(detector: "Detector", path: Path, gallery: "Sequence[Example]" = ()) -> dict:
+    """What is found of the picture in `path`, for the browser. Raises ImageError, ImportError."""
+    from detector.mapcheck import check_map  # brings torch, which takes longer than the page
+    from detector.stress import SIDE, steadiness
+
+    prepared = detector.prepare(path, SIDE)
+    (verdict,) = detector.classify([prepared])
+    if verdict.abstained:
+        return {}
+    return {
+        "steady": told_of(steadiness(detector, prepared.image, verdict), verdict),
+        "map": told_of_map(check_map(detector, prepared.x, verdict), prepared.image.size),
+    }
+
+
+def look_alike(detector: "Detector", path: Path, gallery: "Sequence[Example]") -> dict:
+    """The pictures of the gallery that look most like the one in `path`, with their truth. Raises ImageError."""
+    x = detector.prepare(path).x
+    if x is None:
+        return {"pictures": []}
+    return {
+        "pictures": [
+            {
+                "example": near.index,
+                "label": near.known.label,
+                "text": gallery[near.index].title,
+                "name": NAMES[near.known.label],
+                "picture": f"data:image/jpeg;base64,{base64.b64encode(gallery[near.index].thumbnail).decode()}",
+            }
+            for near in _index(detector, tuple(gallery)).nearest(x)
+        ]
+    }
+
+
+@functools.lru_cache(maxsize=1)
+def _index(detector: "Detector", gallery: "tuple[Example, ...]") -> "Index":
+    from detector.nearest import Index, Known
+
+    return Index(detector, [Known(example.path, example.label) for example in gallery])
+
+
+def told_of(found: "Steadiness", verdict: Verdict) -> dict:
+    """The line, the small pictures with their answers, P(AI) for each JPEG quality, and the words as they now stand."""
+    weaker = found.word(verdict.band) != verdict.band
+    return {
+        "line": f"Holds: {found.held} of {found.of}{', so the words are a step weaker' if weaker else ''}",
+        "words": words(found.word(verdict.band), verdict.side),
+        "pictures": [
+            {
+                "name": name,
+                "label": NAMES[answer.label],
+                "p_ai": round(answer.p_ai, 4),
+                "same": answer.side == found.side,
+                "picture": data_url(found.pictures[name]),
+            }
+            for name, answer in found.verdicts.items()
+        ],
+        "ladder": [[quality, round(p, 4)] for quality, p in found.ladder.items()],
+    }
+
+
+def told_of_map(found: "MapCheck", size: tuple[int, int]) -> dict:
+    """The line, the sentence, and what the network saw with cells hidden, in the picture's shape."""
+    return {
+        "line": f"Map: {'about something' if found.passed else 'failed its check'}",
+        "sentence": found.sentence,
+        "pictures": [
+            {"name": name, "picture": data_url(picture.resize(size, Image.BICUBIC), HALF)}
+            for name, picture in zip(("bright parts hidden", "as much hidden at random"), found.pictures, strict=True)
+        ],
+    }
+
+
+def data_url(picture: Image.Image, longest: int | None = SMALL) -> str:
+    """The picture as the address of a JPEG that needs no request."""
+    if longest:
+        picture = picture.copy()
+        picture.thumbnail((longest, longest))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=90)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
