@@ -15,7 +15,7 @@ from benchmarks.common import ROOT, machine
 # fmt: off
 NAMES = (
     "latency", "engines", "throughput", "serving", "start", "memory", "training", "spinning", "nothing", "breadth",
-    "peers", "steady",
+    "peers", "steady", "maps",
 )
 # fmt: on
 RESULTS = Path(__file__).with_name("results.json")

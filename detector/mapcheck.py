@@ -53,14 +53,17 @@ def _costs(points: int) -> str:
     return f"costs {points or 'no'} point{'s' if points != 1 else ''}"
 
 
-def check_map(detector: "Detector", x: Tensor, verdict: Verdict) -> MapCheck:
-    """Of the Grad-CAM of the class that was answered, for x (3, S, S). Raises ImportError without `grad-cam`."""
+def check_map(detector: "Detector", x: Tensor, verdict: Verdict, cam: np.ndarray | None = None) -> MapCheck:
+    """Of the Grad-CAM of the class that was answered, or another map `cam` (h, w) of that, for the image x (3, S, S).
+
+    Raises ImportError without `grad-cam`.
+    """
     import_library()
     from pytorch_grad_cam.metrics.road import ROADMostRelevantFirst
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
     index = CLASSES.index(verdict.label)
-    cam = verdict.maps.cam[index]  # (h, w)
+    cam = verdict.maps.cam[index] if cam is None else cam
     order, random = np.argsort(cam, None), np.random.default_rng(0)
     n = round(SHARE * cam.size)
     chosen = [order[-n:], order[:n], *(random.choice(cam.size, n, replace=False) for _ in range(DRAWS))]

@@ -53,13 +53,16 @@ class Verdict:
     @property
     def label(self) -> str:
         """The class that is answered: human, or the likelier of the two AI classes."""
-        return "human" if self.side == "human" else max(("dalle", "other_ai"), key=self.probs.__getitem__)
+        return "human" if self.side == "human" else self._likelier
 
     @property
     def maker(self) -> str | None:
         """Of the two AI classes the likelier, or None where they come too close."""
-        likelier = max(("dalle", "other_ai"), key=self.probs.__getitem__)
-        return likelier if self.probs[likelier] >= BANDS["likely"] * self.p_ai else None
+        return self._likelier if self.probs[self._likelier] >= BANDS["likely"] * self.p_ai else None
+
+    @property
+    def _likelier(self) -> str:
+        return max(("dalle", "other_ai"), key=self.probs.__getitem__)
 
     @property
     def band(self) -> str | None:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageOps
 from playwright.sync_api import expect
 
@@ -184,6 +185,7 @@ def test_page_tells_whether_it_holds_and_whether_the_map_matters(page, bundled, 
     matters.locator("summary").click()
     expect(matters.locator("p")).to_contain_text("Hiding where the map is bright")
     expect(matters.locator("img")).to_have_count(2)
+    assert Axe().run(page).response["violations"] == []
     give(page, {"name": "letter.png", "mimeType": "image/png", "buffer": b"Dear diary"})
     expect(page.locator("#answer .who")).to_have_text("No answer", timeout=WAIT)
     expect(holds).not_to_be_visible()

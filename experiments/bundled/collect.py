@@ -30,8 +30,8 @@ from detector.images import ImageError, open_image
 from detector.transforms import recompress, resize_short_side
 from train.data.audit import is_copy
 from train.data.folders import DataError
-from train.data.prepare import gallery
-from train.data.scan import facts, scan
+from train.data.prepare import facts_in, gallery
+from train.data.scan import facts
 
 PACKAGES = Path(__file__).with_name("packages.txt")
 MIN_SIDE, MAX_ASPECT = 220, 2.6  # pixels, longer side over shorter: below and beyond lie icons and banners
@@ -106,7 +106,7 @@ def collect(data: Path) -> int:
         raise DataError(f"There is no folder {target}; give the folder of your data, split into train, val and test.")
     lines = [line.split() for line in PACKAGES.read_text("utf-8").splitlines() if line and not line.startswith("#")]
     added = 0
-    seen = [*gallery(), *(found for found in scan(find_images(data)) if not isinstance(found, str))]
+    seen = [*gallery(), *facts_in(data)]
     for kind, *names in tqdm(lines, "packages", disable=None):
         package, draw = names[0].rsplit("@", 1)[0], random.Random(names[0])
         with tempfile.TemporaryDirectory() as folder:

@@ -77,7 +77,12 @@ def prepare(data: str, drop_leaks: bool = False) -> Prepared:
 
 def gallery() -> list[Facts]:
     """The page's own pictures, where it is there."""
-    return [found for found in scan(find_images(GALLERY)) if not isinstance(found, str)] if GALLERY.is_dir() else []
+    return facts_in(GALLERY) if GALLERY.is_dir() else []
+
+
+def facts_in(folder: Path) -> list[Facts]:
+    """Of the images below a folder that can be read."""
+    return [found for found in scan(find_images(folder)) if not isinstance(found, str)]
 
 
 def _origin_null(samples: list[Sample], groups: list[str]) -> dict | None:
