@@ -68,7 +68,7 @@ def check_map(detector: "Detector", x: Tensor, verdict: Verdict, cam: np.ndarray
     n = round(SHARE * cam.size)
     chosen = [order[-n:], order[:n], *(random.choice(cam.size, n, replace=False) for _ in range(DRAWS))]
     masks = np.stack([_mask(cells, cam.shape, x.shape[1:]) for cells in chosen])  # (2 + DRAWS, S, S)
-    hide = ROADMostRelevantFirst(percentile=100 * (1 - SHARE))
+    hide = ROADMostRelevantFirst(percentile=100 * (1 - SHARE / 2))  # in the midst of the ones, so that they are chosen
     targets = [ClassifierOutputTarget(index)] * len(masks)
     after, seen = hide(
         x.expand(len(masks), -1, -1, -1), masks, targets, detector.probabilities, return_visualization=True,

@@ -40,14 +40,15 @@ class Index:
 
     def __init__(self, detector: "Detector", known: Sequence[Known]):
         self.detector = detector
-        found = [(i, x) for i, x in enumerate(over_cores(self._prepared, known, PART)) if x is not None]
+        found = [(i, feature) for i, feature in enumerate(over_cores(self._seen, known, PART)) if feature is not None]
         self.places = [i for i, _ in found]
         self.known = [known[i] for i in self.places]
-        parts = over_cores(lambda part: detector.embed([x for _, x in part]), found, PART)
-        self.features = _unit(np.stack(list(parts)) if found else np.empty((0, 1)))  # (N, 1024)
+        self.features = _unit(np.stack([feature for _, feature in found])) if found else np.empty((0, 1))  # (N, 1024)
 
-    def _prepared(self, part: Sequence[Known]) -> list[Tensor | None]:
-        return [self._x(one.path) for one in part]
+    def _seen(self, part: Sequence[Known]) -> list[np.ndarray | None]:
+        x = [self._x(one.path) for one in part]
+        features = iter(self.detector.embed(good) if (good := [one for one in x if one is not None]) else ())
+        return [None if one is None else next(features) for one in x]
 
     def _x(self, path: Path) -> Tensor | None:
         try:

@@ -47,9 +47,10 @@ class Signer:
 
     def sign(
         self, data: bytes, mime: str, actions: list[dict], generator: str = "Example Generator",
-        parent: bytes | None = None, relationship: str = "parentOf", remote: str | None = None,
+        parent: bytes | None = None, relationship: str = "parentOf", remote: str | None = None, trusting: str = "",
     ) -> bytes:  # fmt: skip
-        """`data` with a manifest that says `actions`; `parent` is the file that it was made of, or from."""
+        """`data` with a manifest that says `actions`; `parent`: the file that it was made from, or a part of it by its
+        `relationship`, which this signer's program checks against the certificates `trusting`."""
         key = self.key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
@@ -60,6 +61,7 @@ class Signer:
         }
         out = io.BytesIO()
         settings = {"builder": {"thumbnail": {"enabled": False}}, "verify": {"verify_after_sign": False}}
+        settings |= {"trust": {"trust_anchors": trusting}} if trusting else {}
         builder = c2pa.Builder(json.dumps(manifest), context=c2pa.Context.from_dict(settings))
         if parent:
             kind = {"title": "before", "relationship": relationship, "label": "before"}
@@ -75,9 +77,9 @@ def created(source_type: str = GENERATED, agent: str = "Example Model") -> list[
     return [{"action": "c2pa.created", "digitalSourceType": source_type, "softwareAgent": {"name": agent}}]
 
 
-def edited() -> list[dict]:
-    """Of a picture that has a parent."""
-    return [{"action": "c2pa.opened", "parameters": {"ingredientIds": ["before"]}}, {"action": "c2pa.edited"}]
+def edited(action: str = "c2pa.opened", **how: str) -> list[dict]:
+    """Of a picture that has a parent, or with "c2pa.placed" a part."""
+    return [{"action": action, "parameters": {"ingredientIds": ["before"]}}, {"action": "c2pa.edited", **how}]
 
 
 def _name(organisation: str) -> x509.Name:

@@ -89,7 +89,7 @@ def test_a_gallery_of_any_folder(browser, bundled, real_images, tmp_path):
 ])  # fmt: skip
 def test_whether_the_model_was_right(label, probs, words):
     verdict = Verdict(dict(zip(CLASSES, probs, strict=True)), (), None, "bundled")
-    assert words in right_or_wrong(verdict, label)
+    assert words in right_or_wrong(verdict, verdict.band, label)
 
 
 def test_a_gallery_without_pictures_leaves_no_heading(browser, tmp_path):

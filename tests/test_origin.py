@@ -51,10 +51,10 @@ def test_what_the_file_says_is_folded_and_disagreement_comes_first(page, bundled
     assert verdict.side == "human"
     give(page, files / "prompt.png")
     answered(page, verdict, "prompt.png")
-    claim = "says that it was made with Stable Diffusion web UI"
+    claim = "holds what Stable Diffusion web UI writes into its pictures"
     expect(disagrees).to_have_text(f"The file and its pixels disagree: the file {claim}.")
     assert page.locator("#answer .verdict").inner_text().startswith("The file and its pixels disagree")
-    expect(origin.locator("> summary")).to_have_text("File says: AI made it (claimed, not proven)")
+    expect(origin.locator("> summary")).to_have_text("File says: made by AI (claimed, not proven)")
     expect(origin.get_by_text(claim)).not_to_be_visible()
     origin.locator("> summary").focus()
     page.keyboard.press("Enter")
@@ -71,10 +71,10 @@ def test_what_the_file_says_is_folded_and_disagreement_comes_first(page, bundled
 def test_each_file_has_its_own_line(page, bundled, files):
     origin, disagrees = page.locator("#answer .origin"), page.locator("#answer .disagrees")
     for name, line, first in (
-        ("generated.jpg", "AI made it (claimed, not proven)", "The file and its pixels disagree"),
+        ("generated.jpg", "made by AI (claimed, not proven)", "The file and its pixels disagree"),
         ("silent.jpg", "nothing (usual)", ""),
-        ("captured.jpg", "it comes from a camera (claimed, not proven)", ""),
-        ("tampered.jpg", "it was changed after it was signed", ""),
+        ("captured.jpg", "taken by a camera (claimed, not proven)", ""),
+        ("tampered.jpg", "changed after it was signed", ""),
     ):
         give(page, files / name)
         answered(page, bundled.predict([files / name])[0], name)
@@ -93,7 +93,7 @@ def test_where_there_is_nothing_to_judge_the_file_may_still_speak(page, tmp_path
     Image.new("RGB", (300, 200), (9, 90, 200)).save(tmp_path / "plain.png", pnginfo=info)
     give(page, tmp_path / "plain.png")
     expect(page.locator("#answer .who")).to_have_text("Nothing to judge", timeout=WAIT)
-    expect(page.locator("#answer .origin > summary")).to_have_text("File says: AI made it (claimed, not proven)")
+    expect(page.locator("#answer .origin > summary")).to_have_text("File says: made by AI (claimed, not proven)")
 
 
 def test_api_tells_it_without_the_prompt(url, files):
@@ -117,7 +117,7 @@ def test_command_asks_no_model(files, tmp_path):
     assert lines["silent.jpg"]["findings"] == []
     (finding,) = lines["prompt.png"]["findings"]
     assert finding == {
-        "where": "PNG text parameters", "says": "says that it was made with Stable Diffusion web UI",
+        "where": "PNG text parameters", "says": "holds what Stable Diffusion web UI writes into its pictures",
         "maker": "Stable Diffusion web UI", "kind": "generated", "strength": "claimed",
     }  # fmt: skip
     table = command("--provenance", files).stdout.splitlines()
@@ -138,12 +138,12 @@ def test_answers_carry_it_too(files, tmp_path, capsys):
     arguments = [str(files / "prompt.png"), str(files / "silent.jpg"), "--model", "bundled"]
     assert main([*arguments, "--csv", str(tmp_path / "all.csv")]) == 0
     first, second = capsys.readouterr().out.splitlines()[1:]
-    assert first.endswith("  the file says that it was made with Stable Diffusion web UI")
+    assert first.endswith("  the file holds what Stable Diffusion web UI writes into its pictures")
     assert "the file" not in second
     with (tmp_path / "all.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["c2pa"], row["file_says"]) for row in rows] == [
-        ("none", "says that it was made with Stable Diffusion web UI"), ("none", ""),
+        ("none", "holds what Stable Diffusion web UI writes into its pictures"), ("none", ""),
     ]  # fmt: skip
     assert main([*arguments, "--json"]) == 0
     told = [json.loads(line)["provenance"] for line in capsys.readouterr().out.splitlines()]

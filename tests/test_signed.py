@@ -19,7 +19,7 @@ from PIL import Image
 from detector import provenance
 from detector.provenance import renew, signed
 from tests.conftest import EXAMPLES
-from tests.signing import CAPTURED, SOURCE, Signer, created, edited
+from tests.signing import CAPTURED, GENERATED, SOURCE, Signer, created, edited
 
 TIME_STAMPS, OCSP = "1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"  # usages that the library lets no claim be signed with
 MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff", "AVIF": "image/avif",
@@ -73,6 +73,8 @@ def test_trusted_unknown_and_tampered_in_every_format(kind, maker, trusting):
     found = provenance.read(bytes(broken))
     assert (found.c2pa, found.side, found.findings[0].strength) == ("tampered", None, "hinted")
     assert "changed after Example Maker signed it" in found.line
+    trusting(Signer("Another"))  # then anybody may have written that name
+    assert "changed after somebody who signs as Example Maker signed it" in provenance.read(bytes(broken)).line
 
 
 def test_a_changed_claim_is_noticed(maker, trusting):
@@ -136,6 +138,68 @@ def test_what_a_picture_was_made_from_is_followed(maker, trusting):
     assert {f.strength for f in found.findings} == {"claimed"}
 
 
+def test_a_maker_whom_the_editors_program_trusted_too_is_trusted(maker, trusting):
+    """Such a file says so itself, and the library tells only where it finds otherwise."""
+    editor = Signer("Editor")
+    first = maker.sign(picture(), "image/jpeg", created())
+    data = editor.sign(picture(), "image/jpeg", edited(), "Photo Editor", parent=first, trusting=maker.root)
+    trusting(editor, maker)
+    assert [(f.kind, f.strength) for f in provenance.read(data).findings] == [
+        ("generated", "signed"), ("edited", "signed"),
+    ]  # fmt: skip
+    trusting(editor)
+    assert [(f.kind, f.strength) for f in provenance.read(data).findings] == [
+        ("edited", "signed"), ("generated", "claimed"),
+    ]  # fmt: skip
+
+
+def test_a_record_that_was_changed_further_back_is_tampered(maker, trusting):
+    editor = Signer("Editor")
+    first = maker.sign(picture(), "image/jpeg", created())
+    data = editor.sign(picture(), "image/jpeg", edited(), "Photo Editor", parent=first)
+    trusting(editor, maker)
+    found = provenance.read(data.replace(b"Example Model", b"Exemple Model"))
+    assert (found.c2pa, found.side, len(found.findings)) == ("tampered", None, 1)
+    assert "Exemple" not in found.line
+
+
+def test_a_record_that_breaks_the_rules_is_worth_little(maker, trusting):
+    trusting(maker)
+    found = provenance.read(maker.sign(picture(), "image/jpeg", [{"action": "c2pa.created"}]))
+    assert (found.c2pa, found.side, found.findings[0].strength) == ("unknown_signer", None, "hinted")
+    assert "breaks the rules of C2PA" in found.line
+    assert "trust list" not in found.line
+
+
+def test_what_ai_has_changed_is_no_longer_what_a_camera_took(maker, trusting):
+    editor = Signer("Editor")
+    trusting(editor, maker)
+    capture = maker.sign(picture(), "image/jpeg", created(CAPTURED, ""), "Camera")
+    plain = editor.sign(picture(), "image/jpeg", edited(), "Photo Editor", parent=capture)
+    assert provenance.read(plain).side == "human"
+    filled = edited(digitalSourceType=f"{SOURCE}compositeWithTrainedAlgorithmicMedia")
+    found = provenance.read(editor.sign(picture(), "image/jpeg", filled, "Photo Editor", parent=capture))
+    assert found.side is None
+    assert [(f.kind, f.short) for f in found.findings] == [
+        ("edited", "made by AI in part"), ("other", "taken by a camera"),
+    ]  # fmt: skip
+    assert found.findings[1].says.startswith("was made from a picture that is signed by Example Maker: taken by")
+
+
+@pytest.mark.parametrize(("source", "kinds"), [(GENERATED, ["edited", "edited"]), (CAPTURED, ["edited"])])
+def test_a_part_is_not_the_whole(maker, trusting, source, kinds):
+    editor = Signer("Editor")
+    trusting(editor, maker)
+    part = maker.sign(picture(), "image/jpeg", created(source))
+    actions = created(f"{SOURCE}digitalCreation") + edited("c2pa.placed")
+    data = editor.sign(picture(), "image/jpeg", actions, "Collage", parent=part, relationship="componentOf")
+    found = provenance.read(data)
+    assert (found.c2pa, found.side, [f.kind for f in found.findings]) == ("trusted", None, kinds)
+    assert [f.says.startswith("holds a part that is signed by Example Maker") for f in found.findings[1:]] == [
+        True for _ in kinds[1:]
+    ]
+
+
 def test_a_tampered_picture_does_not_become_sound_by_being_edited(maker, trusting):
     editor = Signer("Editor")
     first = bytearray(maker.sign(picture(), "image/jpeg", created()))
@@ -158,7 +222,7 @@ def test_nobody_is_asked(maker, trusting):
     trusting(maker)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(1)
-        address = f"http://127.0.0.1:{server.getsockname()[1]}/manifest.c2pa"
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/manifests/1"
         data = maker.sign(picture(), "image/jpeg", created(), remote=address)
         assert address.encode() in data
         found = provenance.read(data)
@@ -283,5 +347,5 @@ def test_the_trust_list_is_renewed_whole_or_not_at_all(served, monkeypatch, make
     ]
     (folder / "new.pem").write_text(new := Signer("Another").root + maker.root)
     assert renew.main(f"{address}/new.pem") == 0
-    assert capsys.readouterr().out == "The trust list now has 2 certificates; it had 1.\n"
+    assert capsys.readouterr().out == "The trust list now has 2 certificates.\n"
     assert kept.read_text() == new

@@ -23,18 +23,13 @@ WHICH = {
     "other_ai": "Of the two kinds of AI, another than DALL-E is the likelier.",
     None: "Which AI is unclear.",
 }
-# What a file says -> the folded line; and how much that is worth.
-SAID = {
-    "generated": "AI made it",
-    "captured": "it comes from a camera",
-    "edited": "it was edited",
-    "other": "who saved it",
-}
+# How much what a file says is worth.
 WORTH = {"signed": "signed", "claimed": "claimed, not proven", "hinted": "a hint, no more"}
 SILENT = (
     "This file says nothing of its origin. Most do not: whoever saves, sends or posts a picture usually takes that "
     "away. It is evidence of nothing."
 )
+COUNTED = "How often this answer is given, measured"
 DETAIL = 5000  # characters of a text that are sent to be shown on demand
 SURE = {
     "very likely": "The model is as sure as it gets.",
@@ -56,9 +51,10 @@ def card(
         **words(verdict.band, verdict.side),
         "which": "" if verdict.side == "human" else WHICH[verdict.maker],
         "side": verdict.side,
-        "truth": f"Truth: {told}. {right_or_wrong(verdict, label)}" if label else "",
+        "truth": truth(verdict, verdict.band, label, told) if label else "",
         "label": CLASSES.index(verdict.label),
         "probs": [round(verdict.probs[name], 4) for name in CLASSES],
+        "counted": COUNTED,
         "rates": rates(verdict, detector.config) if verdict.band else [],
         "about": about(detector),
         "maps": {kind: numbers(getattr(verdict.maps, kind)) for kind in ("cam", "evidence")},
@@ -82,11 +78,12 @@ def disagreement(said: Provenance, verdict: Verdict) -> str:
 
 def origin(said: Provenance) -> dict:
     """What the file says of itself, for the browser: a line, and every finding with its place and its worth."""
-    first = said.findings[0] if said.findings else None
     if said.c2pa == "tampered":
-        line = "it was changed after it was signed"
+        line = "changed after it was signed"
+    elif said.findings:
+        line = f"{said.findings[0].short} ({WORTH[said.findings[0].strength]})"
     else:
-        line = f"{SAID[first.kind]} ({WORTH[first.strength]})" if first else "nothing (usual)"
+        line = "something that cannot be read" if said.problems else "nothing (usual)"
     return {
         "line": f"File says: {line}",
         "points": [
@@ -97,7 +94,7 @@ def origin(said: Provenance) -> dict:
             }
             for found in said.findings
         ],
-        "rest": [*said.problems, *([] if said.findings else [SILENT])],
+        "rest": list(said.problems) if said.findings or said.problems else [SILENT],
     }
 
 
@@ -113,10 +110,14 @@ def about(detector: "Detector") -> str:
     return " ".join(filter(None, lines))
 
 
-def right_or_wrong(verdict: Verdict, label: str) -> str:
-    """Whether the answer was right about a picture of that class, in one sentence."""
+def truth(verdict: Verdict, band: str | None, label: str, told: str) -> str:
+    """Whose a picture is, and whether an answer that is called `band` was right about it."""
+    return f"Truth: {told}. {right_or_wrong(verdict, band, label)}"
+
+
+def right_or_wrong(verdict: Verdict, band: str | None, label: str) -> str:
     right = (verdict.side == "human") == (label == "human")
-    if verdict.band == "leans":
+    if band == "leans":
         return f"The model could not tell, and leaned the {'right' if right else 'wrong'} way."
     if not right:
         return "The model is wrong here."

@@ -1,9 +1,11 @@
 """The tab "Check": one picture in, the answer with its reasons out."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
@@ -19,10 +21,13 @@ from ui.strip import Strip
 from ui.upload import HOW_TO_SEND, ImageFile
 from ui.viewer import WARM_UP, Viewer
 
+if TYPE_CHECKING:
+    from detector import Detector
+
 KEEP_SECONDS = 600  # for which an upload is kept: as long as people look at maps
 # Several batches of the service's: while some images are in the model, others are read.
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
-LOST = {"answer": NO_ANSWER, "map": NO_MAP, "closer": NO_MORE}
+LOST = {"answer": NO_ANSWER, "map": NO_MAP, "closer": NO_MORE, "alike": NO_MORE}
 
 
 def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
@@ -37,8 +42,11 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     given = viewer.upload(judge, viewer, viewer, **MODEL_QUEUE, **asking)
     chosen = viewer.select(judge, viewer, viewer, **MODEL_QUEUE, **asking)
     looked = viewer.expand(partial(look_again, model, gallery), viewer, viewer, concurrency_limit=2, **asking)
-    told = viewer.apply(partial(closer, model, gallery), viewer, viewer, concurrency_limit=1, **asking)
-    for event, what in ((given, "answer"), (chosen, "answer"), (looked, "map"), (told, "closer")):
+    # Not through the queue, whose places are for those who want an answer: these two are told at once if others wait.
+    told = viewer.apply(partial(closer, model, gallery), viewer, viewer, queue=False, **asking)
+    liked = viewer.like(partial(alike, model, gallery), viewer, viewer, queue=False, **asking)
+    lost = ((given, "answer"), (chosen, "answer"), (looked, "map"), (told, "closer"), (liked, "alike"))
+    for event, what in lost:
         event.failure(None, None, viewer, js=f"() => ({{ lost: '{what}' }})", **quiet)
     # The API is a door of its own, so that its callers get one JSON object and no page furniture.
     api_image, api_answer = ImageFile(visible=False, label="image"), gr.JSON(visible=False, label="answer")
@@ -90,7 +98,7 @@ def check(model: Future, gallery: Future, asked: dict) -> dict:
         service = model.result()
         path = file_of(asked, gallery)
         found = service.answer(path, VIEW_SIDE if known or asked["unseen"] else None)
-        said = provenance.read(path)
+        said = said_by(path)
     except (detector.ImageError, detector.CheckpointError) as error:
         return {"turn": asked["turn"], "answer": {"error": str(error)}}
     verdict, judge = found.verdict, service.detector
@@ -117,15 +125,32 @@ def look_again(model: Future, gallery: Future, asked: dict) -> dict:
 
 
 def closer(model: Future, gallery: Future, asked: dict) -> dict:
-    """Whether the answer holds and its map matters, or which of the gallery look alike; while nobody waits for an
-    answer."""
-    look = look_alike if asked["alike"] else look_closer
+    """Whether the answer holds and its map matters."""
+    known = example_of(asked, gallery) if "example" in asked else None
+    return aside(model, asked, "closer", lambda judge: look_closer(judge, file_of(asked, gallery), known))
+
+
+def alike(model: Future, gallery: Future, asked: dict) -> dict:
+    """Which pictures of the gallery look like this one."""
+    return aside(model, asked, "alike", lambda judge: look_alike(judge, file_of(asked, gallery), gallery.result()))
+
+
+def aside(model: Future, asked: dict, name: str, look: Callable[["Detector"], dict]) -> dict:
+    """What `look` finds, or {"busy"} while somebody waits for an answer."""
     try:
         service = model.result()
-        found = service.aside(partial(look, service.detector, file_of(asked, gallery), gallery.result()))
+        found = service.aside(partial(look, service.detector))
     except (detector.ImageError, ImportError, OSError) as error:
         found = {"error": str(error)}
-    return {"turn": asked["turn"], "alike" if asked["alike"] else "closer": {"busy": True} if found is None else found}
+    return {"turn": asked["turn"], name: {"busy": True} if found is None else found}
+
+
+def said_by(path: Path) -> provenance.Provenance:
+    """What the file says. Nothing in it keeps an answer from being given."""
+    try:
+        return provenance.read(path)
+    except detector.ImageError as error:
+        return provenance.Provenance(None, (), (str(error),))
 
 
 def predict(model: Future, path: str | None) -> dict:
@@ -134,6 +159,6 @@ def predict(model: Future, path: str | None) -> dict:
         raise gr.Error(f"No image was given. {HOW_TO_SEND}", print_exception=False)
     try:
         found = to_json(model.result().answer(path).verdict)
-        return found | {"provenance": origin_to_json(provenance.read(path))}
+        return found | {"provenance": origin_to_json(said_by(Path(path)))}
     except (detector.ImageError, detector.CheckpointError) as error:
         raise gr.Error(str(error), print_exception=False) from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from detector.verdict import NAMES, Verdict
-from ui.answer import words
+from ui.answer import truth, words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from detector.stress import Steadiness
     from ui.gallery import Example
 
+COUNTED_BEFORE = "How often this answer is given, measured before it was checked whether it holds"
 SMALL, HALF = 160, 320  # pixels of the longer side of the small pictures, and of two side by side
 
 
-def look_closer(detector: "Detector", path: Path, gallery: "Sequence[Example]" = ()) -> dict:
-    """What is found of the picture in `path`, for the browser. Raises ImageError, ImportError."""
+def look_closer(detector: "Detector", path: Path, known: "Example | None" = None) -> dict:
+    """What is found of the picture in `path`, which may be `known`, for the browser. Raises ImageError, ImportError."""
     from detector.mapcheck import check_map  # brings torch, which takes longer than the page
     from detector.stress import SIDE, steadiness
 
@@ -33,7 +34,7 @@ def look_closer(detector: "Detector", path: Path, gallery: "Sequence[Example]" =
     if verdict.abstained:
         return {}
     return {
-        "steady": told_of(steadiness(detector, prepared.image, verdict), verdict),
+        "steady": told_of(steadiness(detector, prepared.image, verdict), verdict, known),
         "map": told_of_map(check_map(detector, prepared.x, verdict), prepared.image.size),
     }
 
@@ -64,12 +65,16 @@ def _index(detector: "Detector", gallery: "tuple[Example, ...]") -> "Index":
     return Index(detector, [Known(example.path, example.label) for example in gallery])
 
 
-def told_of(found: "Steadiness", verdict: Verdict) -> dict:
-    """The line, the small pictures with their answers, P(AI) for each JPEG quality, and the words as they now stand."""
-    weaker = found.word(verdict.band) != verdict.band
+def told_of(found: "Steadiness", verdict: Verdict, known: "Example | None" = None) -> dict:
+    """The line, the small pictures with their answers, P(AI) for each JPEG quality, and what changes in the card."""
+    band = found.word(verdict.band)
+    weaker = band != verdict.band
+    card = words(band, verdict.side) | {"counted": COUNTED_BEFORE} if weaker else {}
+    if weaker and known:
+        card["truth"] = truth(verdict, band, known.label, known.told)
     return {
         "line": f"Holds: {found.held} of {found.of}{', so the words are a step weaker' if weaker else ''}",
-        "words": words(found.word(verdict.band), verdict.side),
+        "card": card,
         "pictures": [
             {
                 "name": name,

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from detector.containers import is_tiff
+from detector.containers import is_png, is_tiff, picture_of
 from detector.images import ImageError, identify, read_file
-from detector.provenance.alpha import hidden_in
-from detector.provenance.fields import Field, fields_of
+from detector.provenance.fields import fields_of
 from detector.provenance.finding import Finding, in_order
 from detector.provenance.makers import marks_in
 from detector.provenance.signed import signed_by
@@ -26,7 +25,6 @@ __all__ = ["Finding", "Provenance", "read"]
 log = logging.getLogger(__name__)
 
 NOTHING = "nothing (usual, and evidence of nothing)"
-MAX_HIDDEN = 8_000_000  # pixels of an alpha channel that is looked into; NovelAI's pictures have up to 3 million
 
 
 @dataclass(frozen=True)
@@ -62,28 +60,20 @@ def read(source: str | Path | bytes, name: str | None = None) -> Provenance:
         problems.append(problem)
     if image:
         with image:
-            fields = [*fields_of(data, image, problems), *_hidden(image, problems)]
-        findings += marks_in(fields)
+            findings += marks_in(fields_of(data, image, problems))
     for text in problems:
         log.info("%s: %s", name, text)
     return Provenance(c2pa, in_order(findings), tuple(problems))
 
 
 def _opened(data: bytes, name: str) -> Image.Image | None:
-    """The image, not decoded; None for a TIFF whose metadata Pillow cannot read."""
+    """The image, not decoded; None for a TIFF whose metadata Pillow cannot read.
+
+    Where a fault in what is not the picture keeps Pillow from opening the file, the picture without the rest.
+    """
     try:
-        return identify(data, name)
+        return identify(data if not is_png(data) else picture_of(data).data, name)
     except ImageError:
         if is_tiff(data):
             return None
-        raise
-
-
-def _hidden(image: Image.Image, problems: list[str]) -> list[Field]:
-    if image.format not in ("PNG", "WEBP") or image.width * image.height > MAX_HIDDEN:
-        return []
-    try:
-        return list(hidden_in(image))
-    except Exception as error:  # noqa: BLE001 - hostile bytes can raise anything
-        problems.append(f"Its alpha channel cannot be read ({type(error).__name__}).")
-        return []
+        return identify(picture_of(data).data, name)

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from detector.provenance.fields import MAX_TEXT, Field, inflated
+from detector.provenance.text import MAX_TEXT, Field, inflated
 
 _SIGNATURES = {b"stealth_pngcomp": True, b"stealth_pnginfo": False}  # -> deflated
 _HEAD = 15 + 4  # bytes
+MAX_PIXELS = 4_000_000  # NovelAI's pictures have up to 3 million
 
 
 def hidden_in(image: Image.Image) -> Iterator[Field]:
     """The texts in an image's alpha channel, if there are any. Decodes the image."""
-    if image.mode != "RGBA":
+    # Of JPEG and the like nothing would be left, and a larger picture would take long.
+    if image.mode != "RGBA" or image.format not in ("PNG", "WEBP") or image.width * image.height > MAX_PIXELS:
         return
     alpha = np.asarray(image.getchannel("A"))  # (H, W)
     columns = -(-8 * _HEAD // alpha.shape[0])

@@ -4,18 +4,19 @@ from dataclasses import dataclass, field
 
 KINDS = ("generated", "captured", "edited", "other")  # what is claimed; the first two answer "AI or human?"
 STRENGTHS = ("signed", "claimed", "hinted")  # the strongest first
-# IPTC's DigitalSourceType (cv.iptc.org/newscodes/digitalsourcetype), which C2PA uses too -> kind and words; the others
-# decide nothing.
+# IPTC's DigitalSourceType (cv.iptc.org/newscodes/digitalsourcetype), which C2PA uses too -> kind and words, what counts
+# first coming first; the others decide nothing. algorithmicMedia is made without a trained model, and anything can be
+# scanned from paper.
 SOURCE_TYPES = {
     "trainedAlgorithmicMedia": ("generated", "made by AI"),
-    "algorithmicMedia": ("generated", "made by an algorithm"),
     "compositeWithTrainedAlgorithmicMedia": ("edited", "made by AI in part"),
-    "compositeSynthetic": ("edited", "put together of parts, some of them synthetic"),
     "digitalCapture": ("captured", "taken by a camera"),
     "computationalCapture": ("captured", "taken by a camera"),
     "negativeFilm": ("captured", "scanned from film"),
     "positiveFilm": ("captured", "scanned from film"),
-    "print": ("captured", "scanned from paper"),
+    "compositeSynthetic": ("edited", "put together of parts, some of them synthetic"),
+    "algorithmicMedia": ("other", "made by an algorithm"),
+    "print": ("other", "scanned from paper"),
 }
 
 
@@ -28,12 +29,13 @@ class Finding:
     maker: str  # the program or model that is named, or ""
     kind: str  # one of KINDS
     strength: str  # one of STRENGTHS
+    short: str = ""  # the claim in a few words: "made by AI"
     detail: str = field(default="", repr=False)  # the text itself, a prompt maybe: shown on demand and never logged
 
     @property
     def side(self) -> str | None:
-        """AI or human, if that is what is claimed."""
-        return {"generated": "ai", "captured": "human"}.get(self.kind)
+        """AI or human, if that is what is claimed; a hint is no claim."""
+        return {"generated": "ai", "captured": "human"}.get(self.kind) if self.strength != "hinted" else None
 
 
 def in_order(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -10,16 +10,16 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from detector.provenance.fields import Field
 from detector.provenance.finding import SOURCE_TYPES, Finding, in_order
+from detector.provenance.text import Field
 
 SEARCHED = 100_000  # characters of a text that are looked through
 NAMED = 60  # characters of a camera's name that are told
-SAYS = {
-    ("generated", "claimed"): "says that it was made with {maker}",
-    ("generated", "hinted"): "names {maker}, which makes pictures",
-    ("edited", "claimed"): "says that it was edited with {maker}",
-    ("captured", "claimed"): "says that it comes from a camera ({maker}), which is easily forged",
+SAYS = {  # -> whole and short
+    ("generated", "claimed"): ("holds what {maker} writes into its pictures", "made by AI"),
+    ("generated", "hinted"): ("names {maker}, which makes pictures", "a generator's name"),
+    ("edited", "claimed"): ("says that it was edited with {maker}", "edited by AI"),
+    ("captured", "claimed"): ("holds what a camera writes ({maker}), which is easily forged", "taken by a camera"),
 }
 
 
@@ -33,18 +33,21 @@ class Rule:
     kind: str = "generated"
     strength: str = "claimed"
     also: Sequence[str] = ()  # each must be found among the lines "name: text" of all fields too
-    says: str = ""  # other words than those of SAYS
+    says: tuple[str, str] | None = None  # other words than those of SAYS
 
 
 _PARAMETERS = r"(PNG text|EXIF|alpha channel|comment) ?(parameters|UserComment|ImageDescription|)"
 _STEPS = r"Steps: \d+, [^\n]{0,200}Sampler: "
-_PROGRAM = r"(PNG text|EXIF|XMP|IPTC) (Software|CreatorTool|Program|Artist|Author|creator|Credit|Source|By-line|Make)"
+_PROGRAM = r"(PNG text|EXIF|XMP|IPTC) (Software|CreatorTool|Program)"  # not who is named: people have such names
 _CREDIT = r"(XMP|IPTC) (Credit|credit)|PNG text Credit"
 _AIGC = r"XMP AIGC|PNG text AIGC|EXIF UserComment"
 _LABEL = r'"Label"\s*:\s*"?{}"?\s*[,}}]'
+_LABELLED = ("carries China's label for pictures made by AI", "made by AI")
+_SUSPECTED = ("carries China's label for pictures that may be made by AI", "maybe made by AI")
 _PRODUCED = r'"(ContentProducer|ProduceID|ContentPropagator|PropagateID)"'
 _UUID = r"[\da-f]{8}-[\da-f-]{27}"
 _JOB = f"Job ID: {_UUID}"
+_DESCRIPTION = r"(PNG text|EXIF|XMP|IPTC) ((Image)?Description|description|Caption|Comment)"
 _CAMERA = r"(?!.*(Ideogram|workflow|prompt|AI\b)).+"
 
 # The first row that fits a field counts, so the narrower ones come first.
@@ -73,34 +76,35 @@ RULES = (
     Rule("DiffusionBee", _PROGRAM, r"Diffusion ?Bee"),
     Rule("a job of Hugging Face's", r"PNG text hf-job-id", r"\w"),
     # Services
-    Rule("Midjourney", r"(PNG text|EXIF|XMP|IPTC) ((Image)?Description|description|Caption)", _JOB),
-    Rule("Midjourney", r"PNG text Author|XMP creator", r"\w", "generated", "hinted", (_JOB,)),
+    Rule("Midjourney", _DESCRIPTION, rf" --[a-z]+ [^\n]{{0,200}}{_JOB}"),
+    Rule("Midjourney", _DESCRIPTION, rf"(?<!Print ){_JOB}", "generated", "hinted"),
     Rule("Ideogram", r"EXIF Make", r"^Ideogram AI"),
+    Rule("FLUX", r"EXIF Make", r"^Black Forest Labs$"),
+    Rule("FLUX", r"EXIF Software", r"^AI generated;.*flux"),
     Rule("Grok", r"EXIF ImageDescription", r"^Signature: [\w+/=]{40}", also=(rf"^EXIF Artist: {_UUID}",)),
     Rule("Google AI", _CREDIT, r"^Made with Google AI"),
     Rule("Google AI", _CREDIT, r"^Edited with Google AI", "edited"),
     Rule("Meta AI", _CREDIT, r"^Imagined with AI"),
     # China's label, GB 45438-2025
-    Rule("", _AIGC, _LABEL.format(1), also=(_PRODUCED,), says="carries China's label for pictures made by AI"),
-    Rule("", _AIGC, _LABEL.format("[23]"), "generated", "hinted", (_PRODUCED,),
-         "carries China's label for pictures that may be made by AI"),
+    Rule("", _AIGC, _LABEL.format(1), also=(_PRODUCED,), says=_LABELLED),
+    Rule("", _AIGC, _LABEL.format("[23]"), "generated", "hinted", (_PRODUCED,), _SUSPECTED),
     # IPTC's word for how a picture came about
     *(
         Rule("", r"XMP (DigitalSourceType|digitalSourceType|digitalsourcetype)", rf"(^|/){name}$", kind,
-             says=f"says that it was {words}")
+             says=(f"says that it was {words}", words))
         for name, (kind, words) in SOURCE_TYPES.items()
     ),
     # Names alone
     *(
         Rule(name, _PROGRAM, pattern, "generated", "hinted")
         for name, pattern in {
-            "DALL-E": r"DALL[·.\- ]?E\b", "ChatGPT": r"ChatGPT|GPT-4o|gpt-image", "Midjourney": r"(?i)midjourney",
-            "Stable Diffusion": r"(?i)stable.?diffusion", "Adobe Firefly": r"(?i)firefly",
-            "Leonardo": r"(?i)leonardo\.? ?ai", "Imagen": r"\bImagen \d|Google Imagen",
-            "FLUX": r"(?i)\bflux[.\- ]?[12]|black forest labs", "Ideogram": r"(?i)ideogram", "Recraft": r"Recraft",
-            "Krea": r"(?i)krea\.?ai", "Playground": r"(?i)playground ?ai",
-            "Grok": r"\bGrok\b", "Bing Image Creator": r"Bing Image Creator|Image Creator from Designer",
-            "NightCafe": r"NightCafe", "Seedream": r"(?i)seedream|dreamina|jimeng",
+            "DALL-E": r"\bDALL[·.\- ]?E\b", "ChatGPT": r"\bChatGPT\b|\bGPT-4o\b|\bgpt-image",
+            "Midjourney": r"(?i)\bmidjourney\b", "Stable Diffusion": r"(?i)\bstable.?diffusion\b",
+            "Adobe Firefly": r"\bAdobe Firefly\b", "Leonardo": r"(?i)\bleonardo\.ai\b", "Imagen": r"\bGoogle Imagen\b",
+            "FLUX": r"(?i)\bflux[.\- ]?[12]\b", "Ideogram": r"(?i)\bideogram(\.ai| AI)?\b", "Recraft": r"\bRecraft\b",
+            "Krea": r"(?i)\bkrea\.?ai\b", "Playground": r"(?i)\bplayground ?ai\b", "Grok": r"^Grok$|\bxAI\b",
+            "Bing Image Creator": r"\bBing Image Creator\b|\bImage Creator from Designer\b",
+            "NightCafe": r"^NightCafe( Creator| Studio)?$", "Seedream": r"(?i)\bseedream\b|^(dreamina|jimeng)$",
         }.items()
     ),
     # What a camera writes, all of it together
@@ -128,6 +132,6 @@ def _first(field: Field, holds: Callable[[str], bool], exif: Mapping[str, str]) 
             and all(map(holds, rule.also))
         ):
             maker = " ".join(rule.maker.format_map(exif).split())[:NAMED]
-            says = rule.says or SAYS[rule.kind, rule.strength].format(maker=maker)
-            return Finding(field.name, says, maker, rule.kind, rule.strength, field.text)
+            says, short = rule.says or SAYS[rule.kind, rule.strength]
+            return Finding(field.name, says.format(maker=maker), maker, rule.kind, rule.strength, short, field.text)
     return None

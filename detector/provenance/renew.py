@@ -21,9 +21,8 @@ def main(address: str = ADDRESS) -> int:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         print(f"The trust list could not be renewed and stays as it was ({error}).", file=sys.stderr)
         return 1
-    before = certificates_in(TRUST_LIST.read_text("ascii"))
     write_whole(TRUST_LIST.parent, {TRUST_LIST.name: text.encode()})
-    print(f"The trust list now has {n} certificates; it had {before}.")
+    print(f"The trust list now has {n} certificates.")
     return 0
 
 

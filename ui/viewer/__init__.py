@@ -27,8 +27,8 @@ LAYER_WORDS = dict(zip(LAYERS, ("coarse (7 x 7)", "finer (14 x 14)", "finest (28
 class Viewer(NoAddresses, gr.HTML):
     """What was given reaches Python as a dict: `turn`, the number of the picture on this page, and `path`, the upload,
     or `example`, a number of the gallery; with `unseen` where the browser cannot show the file; with `method` and
-    `layer` where another map is wanted, of `model` 0 or, if the second opinion is the one that speaks, 1; with `alike`
-    where pictures are wanted that look like it. What Python returns is a message to the browser, of the same turn.
+    `layer` where another map is wanted, of `model` 0 or, if the second opinion is the one that speaks, 1. What Python
+    returns is a message to the browser, of the same turn.
     """
 
     def __init__(self, lost: dict[str, str], **options):
@@ -49,7 +49,6 @@ class Viewer(NoAddresses, gr.HTML):
         asked |= {
             "turn": int(payload["turn"]),
             "unseen": bool(payload.get("unseen")),
-            "alike": bool(payload.get("alike")),
             "model": int(payload.get("model", 0)),
         }
         if "example" in payload:

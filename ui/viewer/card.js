@@ -106,11 +106,11 @@ const rateLine = ({ side, n, text }) => {
 };
 
 const showCard = () => {
-  const now = { ...speaking(), ...(model === 0 && closer?.steady?.words) };
+  const now = speaking();
   showWords(now.who, now.sure, now.which, now.side);
   find(".disagrees").textContent = now.disagrees;
   find(".rates").replaceChildren(...now.rates.map(rateLine));
-  if (now.rates.length) find(".rates").prepend(part("h3", "", "How often this answer is given, measured"));
+  if (now.rates.length) find(".rates").prepend(part("h3", "", now.counted));
   const second = answer.models[1 - model];
   find(".second").hidden = !second;
   if (second) {

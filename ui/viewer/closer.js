@@ -1,15 +1,19 @@
 // Whether the answer holds and whether its map matters: asked for once the answer stands, and told when it comes.
 let closer = null; // what the server found of this picture; or {wait}, {busy}, {error}
 
+let seeking = false; // whether those are asked for
 let alike = null; // the gallery's pictures that look like it; asked for on demand, since with them comes their truth
 
 const lookCloser = () => {
   closer = { wait: true };
   alike = null;
+  seeking = false;
   find(".alike").open = false;
   showCloser();
   props.value = { turn, ...source };
   trigger("apply");
+  const mine = closer;
+  watchOver(() => closer === mine, () => receiveCloser({ error: props.lost.closer }));
 };
 
 const small = ({ name, picture, p_ai, label, same, text }) => {
@@ -56,12 +60,13 @@ const showCloser = () => {
   if (!told) return;
   const { steady, map } = told;
   const asked = told.wait ? "being checked …" : told.busy ? "ask now" : "it could not be checked";
+  const failed = told.busy ? BUSY : (told.error ?? "");
   holds.querySelector("summary").textContent = steady?.line ?? `Does it hold? ${asked}`;
   const why = "The same picture as it might arrive elsewhere, and what the model then says:";
   const strip = part("div", "smalls");
   strip.append(...(steady?.pictures ?? []).map(small));
   holds.querySelector("div").replaceChildren(
-    ...(steady ? [part("p", "", why), strip, ladder(steady.ladder)] : [part("p", "", told.error ?? "")]),
+    ...(steady ? [part("p", "", why), strip, ladder(steady.ladder)] : [part("p", "", failed)]),
   );
   if (!map) return;
   matters.querySelector("summary").textContent = map.line;
@@ -72,25 +77,31 @@ const showCloser = () => {
 
 const receiveCloser = (found) => {
   closer = found;
-  if (!speaking()) return;
-  if (model === 0) showCard();
+  if (!answer?.models) return;
+  Object.assign(answer.models[0], found.steady?.card);
+  showCard();
   showCloser();
 };
 
 const ALIKE = "Pictures of the gallery below that are nearest in what the model's last layer is given, and whose they are:";
+const BUSY = "Others wait for their answers; close this and open it again.";
 const receiveAlike = (found) => {
+  seeking = false;
   alike = found.pictures ?? null;
   const strip = part("div", "smalls");
   strip.append(...(alike ?? []).map(small));
-  const said = found.error ?? (found.busy ? "Others wait for their answers; close this and open it again." : alike.length ? ALIKE : "There are none.");
+  const said = found.error ?? (found.busy ? BUSY : alike.length ? ALIKE : "There are none.");
   find(".alike div").replaceChildren(part("p", "", said), strip);
   for (const detail of alike ?? []) window.dispatchEvent(new CustomEvent("detector-answered", { detail }));
 };
 find(".alike").addEventListener("toggle", () => {
-  if (!find(".alike").open || alike) return;
+  if (!find(".alike").open || alike || seeking) return;
+  seeking = true;
   find(".alike div").replaceChildren(part("p", "", "Looking …"));
-  props.value = { turn, ...source, alike: true };
-  trigger("apply");
+  props.value = { turn, ...source };
+  trigger("like");
+  const mine = turn;
+  watchOver(() => seeking && mine === turn, () => receiveAlike({ error: props.lost.alike }));
 });
 
 find(".holds").addEventListener("toggle", () => {

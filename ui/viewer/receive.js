@@ -15,18 +15,19 @@ const ask = (event, question) => {
   open = question.method ? "map" : "answer";
   props.value = { turn, ...question };
   trigger(event);
-  watchOver(turn, open);
+  const [mine, what] = [turn, open];
+  watchOver(() => mine === turn && open === what, () => lose(what));
 };
 
 // Gradio says nothing of a server that is gone, and waits.
-const watchOver = async (mine, what) => {
-  while (mine === turn && open === what) {
+const watchOver = async (waiting, lost) => {
+  while (waiting()) {
     await new Promise((done) => setTimeout(done, LONG));
-    if (mine !== turn || open !== what) return;
+    if (!waiting()) return;
     try {
       await fetch(`${api}/app_id`);
     } catch {
-      if (mine === turn && open === what) lose(what);
+      if (waiting()) lost();
     }
   }
 };
@@ -79,7 +80,8 @@ const received = async () => {
     warm = performance.now() + said.warm_up * 1000;
   }
   if (said.unavailable) return fail(said.unavailable);
-  if (said.lost === "closer") return receiveCloser({ error: props.lost.closer });
+  if (said.lost === "closer") return closer?.wait && receiveCloser({ error: props.lost.closer });
+  if (said.lost === "alike") return seeking && receiveAlike({ error: props.lost.alike });
   if (said.lost) return lose(said.lost);
   if (said.alike && said.turn === turn) return receiveAlike(said.alike);
   if (said.closer && said.turn === turn) return receiveCloser(said.closer);
