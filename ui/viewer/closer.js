@@ -1,18 +1,22 @@
 // Whether the answer holds and whether its map matters: asked for once the answer stands, and told when it comes.
+const AGAIN = 2000; // milliseconds after which a server that was busy is asked again
+const TIMES = 4; // that it is asked by itself
 let closer = null; // what the server found of this picture; or {wait}, {busy}, {error}
-
+let asked = 0; // times that it was asked
 let seeking = false; // whether those are asked for
 let alike = null; // the gallery's pictures that look like it; asked for on demand, since with them comes their truth
 
-const lookCloser = () => {
-  closer = { wait: true };
-  alike = null;
-  seeking = false;
-  find(".alike").open = false;
-  showCloser();
+const askCloser = () => {
+  asked += 1;
   props.value = { turn, ...source };
   trigger("apply");
-  const mine = closer;
+};
+
+const lookCloser = () => {
+  const mine = (closer = { wait: true });
+  asked = 0;
+  showCloser();
+  askCloser();
   watchOver(() => closer === mine, () => receiveCloser({ error: props.lost.closer }));
 };
 
@@ -59,9 +63,9 @@ const showCloser = () => {
   matters.hidden = !told?.map;
   if (!told) return;
   const { steady, map } = told;
-  const asked = told.wait ? "being checked …" : told.busy ? "ask now" : "it could not be checked";
+  const state = told.wait ? "being checked …" : told.busy ? "ask now" : "it could not be checked";
   const failed = told.busy ? BUSY : (told.error ?? "");
-  holds.querySelector("summary").textContent = steady?.line ?? `Does it hold? ${asked}`;
+  holds.querySelector("summary").textContent = steady?.line ?? `Does it hold? ${state}`;
   const why = "The same picture as it might arrive elsewhere, and what the model then says:";
   const strip = part("div", "smalls");
   strip.append(...(steady?.pictures ?? []).map(small));
@@ -76,6 +80,8 @@ const showCloser = () => {
 };
 
 const receiveCloser = (found) => {
+  const mine = closer;
+  if (found.busy && asked < TIMES) return setTimeout(() => closer === mine && askCloser(), AGAIN);
   closer = found;
   if (!answer?.models) return;
   Object.assign(answer.models[0], found.steady?.card);
@@ -84,6 +90,11 @@ const receiveCloser = (found) => {
 };
 
 const ALIKE = "Pictures of the gallery below that are nearest in what the model's last layer is given, and whose they are:";
+const dropAlike = () => {
+  alike = null;
+  seeking = false;
+  find(".alike").open = false;
+};
 const BUSY = "Others wait for their answers; close this and open it again.";
 const receiveAlike = (found) => {
   seeking = false;

@@ -107,6 +107,7 @@ const received = async () => {
   }
   if (said.known) window.dispatchEvent(new CustomEvent("detector-answered", { detail: { ...source, ...said.known } }));
   finish();
+  dropAlike();
   if (!answer.nothing) lookCloser();
 };
 watch("value", received);
