@@ -234,8 +234,8 @@ def test_examples_of_the_gallery_say_what_they_say():
 
 
 def test_metadata_that_a_program_really_wrote():
-    """EXIF of templates/wan2.1_flf2v_720_f16-1.webp in comfyui_workflow_templates_media_image 0.3.160 (MIT), the only one
-    of 696 pictures in the four packages of benchmarks/breadth.csv that kept its own."""
+    """EXIF of templates/wan2.1_flf2v_720_f16-1.webp in comfyui_workflow_templates_media_image 0.3.160 (MIT), the only
+    one of 696 pictures in the four packages of benchmarks/breadth.csv that kept its own."""
     block = (Path(__file__).parent / "real" / "comfyui_wan_2_1.exif").read_bytes()
     (finding,) = provenance.read(saved(picture(), "WEBP", exif=block)).findings
     assert (finding.maker, finding.kind, finding.strength) == ("ComfyUI", "generated", "claimed")
