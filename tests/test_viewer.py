@@ -59,6 +59,9 @@ def test_pixels_are_those_of_the_library(shown):
 
 def test_nothing_is_asked_for_when_class_kind_or_strength_change(shown):
     page, _ = shown
+    expect(page.locator("#answer .holds summary")).to_contain_text(
+        "Holds", timeout=WAIT
+    )  # the last that is asked by itself
     page.wait_for_timeout(1500)
     before = len(page.asked)
     for name in NAMES.values():
