@@ -33,6 +33,7 @@ from PIL import Image
 
 from detector.images import open_image
 from detector.model import DenseNet121
+from detector.provenance import signed
 from tests.browser import chromium, visitor
 from tests.running import NO_HUB, running_app
 
@@ -155,3 +156,26 @@ def page(context, url):
     """A fresh visitor."""
     with visitor(context, url) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def maker():
+    """Somebody who signs pictures."""
+    from tests.signing import Signer
+
+    return Signer("Example Maker")
+
+
+@pytest.fixture
+def trusting(monkeypatch, tmp_path):
+    """Puts signers on the trust list."""
+
+    def trust(*signers) -> None:
+        path = tmp_path / "list.pem"
+        path.write_text("".join(signer.root for signer in signers))
+        monkeypatch.setattr(signed, "TRUST_LIST", path)
+        signed._context.cache_clear()
+
+    yield trust
+    monkeypatch.undo()
+    signed._context.cache_clear()

@@ -9,7 +9,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from PIL import Image
 
+from tests.conftest import EXAMPLES
+
+MIMES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "TIFF": "image/tiff", "AVIF": "image/avif",
+         "GIF": "image/gif"}  # fmt: skip
 SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 GENERATED, CAPTURED = f"{SOURCE}trainedAlgorithmicMedia", f"{SOURCE}digitalCapture"
 
@@ -97,3 +102,10 @@ def _usage(sign_certificates: bool = False) -> x509.KeyUsage:
         data_encipherment=False, key_agreement=False, key_cert_sign=sign_certificates, crl_sign=sign_certificates,
         encipher_only=False, decipher_only=False,
     )  # fmt: skip
+
+
+def picture(kind: str = "JPEG") -> bytes:
+    image = Image.open(EXAMPLES / "rocket.jpg").convert("RGB").resize((96, 64))
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()

@@ -1,96 +1,19 @@
 """Marks that generators and cameras write: each row of the table finds what its program writes, and no other file's."""
 
-import gzip
-import io
 import json
-import struct
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
-from detector import ImageError, provenance
-from detector.images import open_image
+from detector import provenance
 from detector.provenance.makers import RULES
-from detector.provenance.text import MAX_FIELDS, MAX_TEXT, Budget
 from tests.conftest import EXAMPLES
+from tests.marks import STEPS, chunk, exif, listed, picture, png, saved, source_type, stealth, xmp
 
-STEPS = "a cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 512x512"
 JOB = "a cat --v 6 Job ID: 01234567-89ab-cdef-0123-456789abcdef"
 LABEL = '{{"Label":"{}","ContentProducer":"X","ProduceID":"Y"}}'
 CAMERA = {271: "NIKON CORPORATION", 272: "NIKON D90", 34665: {33434: 0.01, 37500: b"Nikon\0\2\x10"}}
-
-
-def picture() -> Image.Image:
-    return Image.open(EXAMPLES / "rocket.jpg").convert("RGB").resize((64, 48))
-
-
-def png(**texts: str) -> bytes:
-    info = PngInfo()
-    for key, text in texts.items():
-        info.add_itxt(key.replace("__", "-"), text)
-    return saved(picture(), "PNG", pnginfo=info)
-
-
-def saved(image: Image.Image, kind: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def exif(kind: str = "JPEG", tags: dict | None = None, comment: bytes | None = None) -> bytes:
-    found = Image.Exif()
-    for tag, value in (tags or {}).items():
-        if tag == 34665:
-            found.get_ifd(tag).update(value)
-        else:
-            found[tag] = value
-    if comment is not None:
-        found.get_ifd(34665)[37510] = comment
-    return saved(picture(), kind, exif=found)
-
-
-def xmp(body: str, attributes: str = "", kind: str = "JPEG") -> bytes:
-    spaces = {
-        "photoshop": "http://ns.adobe.com/photoshop/1.0/", "xmp": "http://ns.adobe.com/xap/1.0/",
-        "dc": "http://purl.org/dc/elements/1.1/", "exif": "http://ns.adobe.com/exif/1.0/",
-        "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "TC260": "http://www.tc260.org.cn/ns/AIGC/1.0/",
-    }  # fmt: skip
-    named = " ".join(f'xmlns:{name}="{address}"' for name, address in spaces.items())
-    packet = (
-        '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        f'<rdf:Description rdf:about="" {named} {attributes}>{body}</rdf:Description></rdf:RDF></x:xmpmeta>'
-        '<?xpacket end="w"?>'
-    )
-    return saved(picture(), kind, xmp=packet.encode())
-
-
-def listed(name: str, text: str) -> str:
-    """As XMP has texts that may stand in several languages."""
-    return f'<{name}><rdf:Alt><rdf:li xml:lang="x-default">{text}</rdf:li></rdf:Alt></{name}>'
-
-
-def source_type(name: str) -> bytes:
-    return xmp(
-        f"<Iptc4xmpExt:DigitalSourceType>http://cv.iptc.org/newscodes/digitalsourcetype/{name}"
-        "</Iptc4xmpExt:DigitalSourceType>"
-    )
-
-
-def stealth(text: str, packed: bool = True, size: tuple[int, int] = (200, 150)) -> bytes:
-    """NovelAI's way: bits down the columns of the alpha channel."""
-    body = gzip.compress(text.encode()) if packed else text.encode()
-    head = b"stealth_pngcomp" if packed else b"stealth_pnginfo"
-    bits = np.unpackbits(np.frombuffer(head + struct.pack(">I", 8 * len(body)) + body, np.uint8))
-    alpha = np.full(size[0] * size[1], 254, np.uint8)
-    alpha[: len(bits)] |= bits
-    image = picture().resize(size)
-    image.putalpha(Image.fromarray(alpha.reshape(size).T.copy()))
-    return saved(image, "PNG")
 
 
 # What each maker's program writes -> the maker and the kind that must be told, and how strongly.
@@ -244,127 +167,11 @@ def test_metadata_that_a_program_really_wrote():
 
 def test_texts_behind_the_pixels_are_found():
     data = saved(picture(), "PNG")
-    text = b"parameters\0" + STEPS.encode()
-    chunk = struct.pack(">I", len(text)) + b"tEXt" + text + struct.pack(">I", zlib.crc32(b"tEXt" + text))
-    assert provenance.read(data[:-12] + chunk + data[-12:]).findings[0].maker == "Stable Diffusion web UI"
+    text = chunk(b"tEXt", b"parameters\0" + STEPS.encode())
+    assert provenance.read(data[:-12] + text + data[-12:]).findings[0].maker == "Stable Diffusion web UI"
 
 
 def test_the_text_itself_is_kept_but_not_in_what_is_logged():
     (finding,) = provenance.read(png(parameters=STEPS)).findings
     assert finding.detail == STEPS
     assert "cat" not in repr(finding)
-
-
-def chunk(kind: bytes, body: bytes, sound: bool = True) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ (not sound))
-
-
-def with_chunks(*chunks: bytes) -> bytes:
-    data = saved(picture(), "PNG")
-    return data[:33] + b"".join(chunks) + data[33:]
-
-
-def test_a_bomb_of_text_is_inflated_no_further_than_allowed(monkeypatch):
-    taken = []
-    monkeypatch.setattr("detector.provenance.makers.RULES", ())
-    monkeypatch.setattr(Budget, "take", lambda self, n: taken.append(n))
-    provenance.read(with_chunks(chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"A" * 200_000_000))))
-    assert max(taken) == MAX_TEXT
-
-
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        [chunk(b"tEXt", b"Software\0NovelAI", sound=False)],
-        [chunk(b"eXIf", b"II*\0\x08\0\0\0\0\0", sound=False)],
-        [chunk(b"zTXt", b"parameters\0\0" + zlib.compress(b"A" * 5_000_000))],
-        [chunk(b"iTXt", b"parameters\0\1\0\0\0" + zlib.compress(b"A" * 5_000_000))],
-    ],
-)
-def test_what_is_answered_is_read(chunks):
-    """A fault in what is not the picture keeps a browser, and us, from nothing."""
-    data = with_chunks(*chunks)
-    open_image(data)
-    provenance.read(data)
-
-
-def overlapping_exif() -> bytes:
-    """200 tags that all name the same 400,000 bytes."""
-    entries = b"".join(struct.pack("<HHII", 40000 + i, 2, 400_000, 2500) for i in range(200))
-    block = b"II*\0\x08\0\0\0" + struct.pack("<H", 200) + entries + b"\0\0\0\0"
-    return block.ljust(2500, b"\0") + b"A" * 400_000
-
-
-def test_metadata_that_is_more_than_it_seems_is_given_up_at_once():
-    """Hours of work in a small file, each: packed XMP again and again, one text under many names, keys without end."""
-    import time
-
-    tags = zlib.compress(b"<x>" + b"<a/>" * 250_000 + b"</x>")
-    xmp_again = chunk(b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + tags)
-    keys = json.dumps({f"k{i}": "" for i in range(40_000)})
-    begin = time.perf_counter()
-    for data in (
-        with_chunks(*[xmp_again] * 500),
-        with_chunks(chunk(b"eXIf", overlapping_exif())),
-        stealth(keys, size=(1000, 1000)),
-        with_chunks(*[chunk(b"zTXt", b"k\0\0" + zlib.compress(b"A" * 1_000_000))] * 2000),
-    ):
-        found = provenance.read(data)
-        assert found.findings == ()
-    assert found.problems == ("It holds more text than is looked through.",)
-    assert time.perf_counter() - begin < 30
-
-
-def test_more_texts_than_are_looked_through_are_said():
-    found = provenance.read(png(**{f"k{i}": "x" for i in range(MAX_FIELDS + 5)}))
-    assert found.problems == ("It holds more text than is looked through.",)
-
-
-@pytest.mark.parametrize(
-    "packet",
-    [
-        '<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><x:xmpmeta xmlns:x="adobe:ns:meta/">&b;</x:xmpmeta>',
-        "<x:xmpmeta><unclosed>",
-        "<a>" * 5000,
-    ],
-)
-def test_xmp_that_is_none_is_said_in_a_sentence(packet):
-    found = provenance.read(saved(picture(), "JPEG", xmp=packet.encode()))
-    assert len(found.problems) == 1
-    assert found.problems[0].startswith("Its XMP cannot be read")
-    assert found.findings == ()
-
-
-def test_hostile_text_takes_no_time():
-    """Each repeats the beginning of a pattern that is searched for, as often as the limits allow."""
-    import time
-
-    begin = time.perf_counter()
-    for piece in ("Steps: 1, ", "-s 1", '"Label":1', '{"uc":', "Job ID: 0", "AIGC{", "Signature: A"):
-        text = piece * (90_000 // len(piece))
-        provenance.read(png(parameters=text, Dream=text, AIGC=text, Description=text, Comment=text, Author=text))
-    assert time.perf_counter() - begin < 20  # not a speed: a pattern that backtracks takes hours
-
-
-def test_a_file_that_is_no_image_is_refused_as_ever(tmp_path):
-    with pytest.raises(ImageError, match="does not exist"):
-        provenance.read(tmp_path / "none.png")
-    with pytest.raises(ImageError, match=r"notes\.txt is not an image"):
-        provenance.read(b"hello", "notes.txt")
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF"])
-def test_flipped_bytes_raise_nothing_but_image_errors(kind):
-    options = {} if kind == "GIF" else {"exif": Image.Exif()}
-    if options:
-        options["exif"][305] = "Stable Diffusion"
-    data = saved(picture(), kind, **options)
-    random = np.random.default_rng(0)
-    for _ in range(300):
-        broken = bytearray(data)
-        for place in random.integers(0, min(len(data), 600), 4):
-            broken[place] = random.integers(0, 256)
-        try:
-            provenance.read(bytes(broken))
-        except ImageError as error:
-            assert "\n" not in str(error)  # noqa: PT017 - most are read without
