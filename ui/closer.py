@@ -51,7 +51,7 @@ def look_alike(detector: "Detector", path: Path, gallery: "Sequence[Example]") -
                 "label": near.known.label,
                 "text": gallery[near.index].title,
                 "name": NAMES[near.known.label],
-                "picture": f"data:image/jpeg;base64,{base64.b64encode(gallery[near.index].thumbnail).decode()}",
+                "picture": address(gallery[near.index].thumbnail),
             }
             for near in _index(detector, tuple(gallery)).nearest(x)
         ]
@@ -108,4 +108,8 @@ def data_url(picture: Image.Image, longest: int | None = SMALL) -> str:
         picture.thumbnail((longest, longest))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return address(buffer.getvalue())
+
+
+def address(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

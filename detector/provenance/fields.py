@@ -1,4 +1,4 @@
-"""A file's metadata as named texts. Only what Pillow decodes of it, and never the pixels."""
+"""A file's metadata as named texts: PNG's by its chunks, all else by Pillow, and what hides in an alpha channel."""
 
 import re
 import struct

@@ -1,10 +1,12 @@
 // Whether the answer holds and whether its map matters: asked for once the answer stands, and told when it comes.
 const AGAIN = 2000; // milliseconds after which a server that was busy is asked again
 const TIMES = 4; // that it is asked by itself
+const BUSY = "Others wait for their answers; close this and open it again.";
+const ALIKE = "Pictures of the gallery below that are nearest in what the model's last layer is given, and whose they are:";
 let closer = null; // what the server found of this picture; or {wait}, {busy}, {error}
 let asked = 0; // times that it was asked
-let seeking = false; // whether those are asked for
 let alike = null; // the gallery's pictures that look like it; asked for on demand, since with them comes their truth
+let seeking = false; // whether they are asked for
 
 const askCloser = () => {
   asked += 1;
@@ -84,18 +86,20 @@ const receiveCloser = (found) => {
   if (found.busy && asked < TIMES) return setTimeout(() => closer === mine && askCloser(), AGAIN);
   closer = found;
   if (!answer?.models) return;
-  Object.assign(answer.models[0], found.steady?.card);
-  showCard();
+  const changed = found.steady?.card ?? {};
+  if (Object.keys(changed).length) {
+    Object.assign(answer.models[0], changed);
+    showCard();
+  }
   showCloser();
 };
 
-const ALIKE = "Pictures of the gallery below that are nearest in what the model's last layer is given, and whose they are:";
 const dropAlike = () => {
   alike = null;
   seeking = false;
   find(".alike").open = false;
 };
-const BUSY = "Others wait for their answers; close this and open it again.";
+
 const receiveAlike = (found) => {
   seeking = false;
   alike = found.pictures ?? null;

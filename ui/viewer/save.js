@@ -43,8 +43,8 @@ const sheet = () => {
     context.drawImage(left, gap, gap, left.width * scale, left.height * scale);
     context.fillStyle = "#111";
     let y = write(now.disagrees, 20, 600, gap);
-    y = write(find(".who").textContent, 36, 700, y);
-    for (const text of [find(".sure").textContent, now.which, now.truth]) y = write(text, 20, 400, y);
+    y = write(now.who, 36, 700, y);
+    for (const text of [now.sure, now.which, now.truth]) y = write(text, 20, 400, y);
     now.probs.forEach((p, i) => {
       y = write(`${CLASSES[i][1]} ${percent(p)}`, 18, 600, y);
       context.fillStyle = "#ddd";
@@ -70,7 +70,7 @@ const sheet = () => {
 const nameOfSheet = () => {
   const plain = (text) => text.replace(/[^\p{L}\p{N}_]+/gu, "-").replace(/^-+|-+$/g, "");
   const stem = plain(name.replace(/\.\w+$/, "")).slice(0, 60) || "picture";
-  return `${stem}-${plain(find(".who").textContent.toLowerCase())}.png`;
+  return `${stem}-${plain(speaking().who.toLowerCase())}.png`;
 };
 
 find(".save").addEventListener("click", () =>
