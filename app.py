@@ -66,9 +66,12 @@ def our_examples() -> list[gallery.Example]:
 
 
 def service(model: str, precision: str, device: str) -> "Service":
-    from detector.serving import Service  # brings torch, which takes longer than the page
+    from detector.explain import import_library  # brings torch, which takes longer than the page
+    from detector.serving import Service
 
-    return Service(detector.load(model, precision, device))
+    found = Service(detector.load(model, precision, device))
+    in_background(found.aside, import_library)  # so that not the first visitor waits for it
+    return found
 
 
 def log_failure(future: Future) -> None:

@@ -5,6 +5,7 @@ so that no edge tells the network that something is missing. The library's metri
 it is set against random cells, several times.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from detector import CLASSES
 from detector.explain import import_library
+from detector.threads import over_cores
 from detector.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -67,14 +69,19 @@ def check_map(detector: "Detector", x: Tensor, verdict: Verdict, cam: np.ndarray
     order, random = np.argsort(cam, None), np.random.default_rng(0)
     n = round(SHARE * cam.size)
     chosen = [order[-n:], order[:n], *(random.choice(cam.size, n, replace=False) for _ in range(DRAWS))]
-    masks = np.stack([_mask(cells, cam.shape, x.shape[1:]) for cells in chosen])  # (2 + DRAWS, S, S)
+    masks = [_mask(cells, cam.shape, x.shape[1:]) for cells in chosen]
     hide = ROADMostRelevantFirst(percentile=100 * (1 - SHARE / 2))  # in the midst of the ones, so that they are chosen
-    targets = [ClassifierOutputTarget(index)] * len(masks)
-    after, seen = hide(
-        x.expand(len(masks), -1, -1, -1), masks, targets, detector.probabilities, return_visualization=True,
-        return_diff=False,
-    )  # fmt: skip
-    cost = (verdict.probs[verdict.label] - after).tolist()
+
+    def hidden(masks: Sequence[np.ndarray]) -> list[tuple[float, Tensor]]:
+        """For each mask the probability that is left, and what the network then saw (3, S, S)."""
+        after, seen = hide(
+            x.expand(len(masks), -1, -1, -1), np.stack(masks), [ClassifierOutputTarget(index)] * len(masks),
+            detector.probabilities, return_visualization=True, return_diff=False,
+        )  # fmt: skip
+        return list(zip(after.tolist(), seen, strict=True))
+
+    after, seen = zip(*over_cores(hidden, masks, len(masks)), strict=True)
+    cost = [verdict.probs[verdict.label] - left for left in after]
     pictures = tuple(_picture(seen[i], detector.config.mean, detector.config.std) for i in (0, 2))
     return MapCheck(verdict.label, cost[0], cost[1], tuple(cost[2:]), pictures)
 

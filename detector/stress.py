@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFilter, ImageOps
 
+from detector.threads import over_cores
 from detector.transforms import prepared, recompress
 from detector.verdict import Verdict, stepped_down
 
@@ -101,9 +102,14 @@ def steadiness(
     """
     image = image.copy()
     image.thumbnail((SIDE, SIDE), Image.BICUBIC)
-    pictures = {name: deliver(image) for name, deliver in DELIVERIES.items()}
     steps = {quality: f"JPEG {quality}" for quality in ladder}
-    more = {name: recompress(image, quality) for quality, name in steps.items() if name not in pictures}
-    verdicts = dict(zip([*pictures, *more], detector.judge([*pictures.values(), *more.values()]), strict=True))
-    at = {quality: verdicts[name].p_ai for quality, name in steps.items()}
-    return Steadiness(verdict.side, {name: verdicts[name] for name in pictures}, at, pictures)
+    deliveries = {name: partial(recompress, quality=quality) for quality, name in steps.items()} | DELIVERIES
+
+    def arrive(names: Sequence[str]) -> list[tuple[Image.Image, Verdict]]:
+        pictures = [deliveries[name](image) for name in names]
+        return list(zip(pictures, detector.judge(pictures), strict=True))
+
+    found = dict(zip(deliveries, over_cores(arrive, list(deliveries), len(deliveries)), strict=True))
+    pictures = {name: found[name][0] for name in DELIVERIES}
+    verdicts = {name: found[name][1] for name in DELIVERIES}
+    return Steadiness(verdict.side, verdicts, {q: found[name][1].p_ai for q, name in steps.items()}, pictures)
