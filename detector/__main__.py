@@ -15,11 +15,11 @@ from tqdm import tqdm
 import detector
 from detector import provenance
 from detector.explain import LAYERS, VIEW_SIDE, import_library
-from detector.files import Input, inputs
+from detector.files import Input, find_images, inputs
 from detector.output import as_json, as_table
 from detector.output.as_csv import CsvError, CsvFile, check_csv
 from detector.output.maps import write_overlays, write_overlays_of
-from detector.usage import Parser, parse
+from detector.usage import Parser, parse, parse_compare
 
 if TYPE_CHECKING:  # torch takes seconds to import, and Ctrl+C is to end those in a sentence too
     from detector.nearest import Index
@@ -49,7 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str] | None) -> int:
-    parser, options = parse(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    comparing = arguments[:1] == ["compare"]
+    parser, options = parse_compare(arguments[1:]) if comparing else parse(arguments)
     handler = logging.StreamHandler()
     handler.setFormatter(Log())
     logging.basicConfig(handlers=[handler])
@@ -57,6 +59,8 @@ def _run(arguments: list[str] | None) -> int:
         parser.error("standard output is closed; send it to a file.")
     encoding = "utf-8" if options.json else None  # JSON is UTF-8 everywhere, the table what the terminal can show
     sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
+    if comparing:
+        return _compare(parser, options)
     files = list(inputs(options.paths))
     if options.provenance:
         return _tell_origins(files, options.json)
@@ -76,6 +80,26 @@ def _run(arguments: list[str] | None) -> int:
         except OSError as error:
             parser.error(f"{error.filename} cannot be written: {error.strerror}.")
         return _answer_all(model, files, options, table)
+
+
+def _compare(parser: Parser, options: argparse.Namespace) -> int:
+    """Two models on the pictures of a folder."""
+    from detector.compare import compare, load_pair
+
+    first = [(path, path.relative_to(options.folder).parts[0]) for path in find_images(options.folder)]
+    pictures = [(path, name if name in detector.CLASSES else None) for path, name in first]
+    if not pictures:
+        parser.error(f"{options.folder} holds no images.")
+    try:
+        pair = load_pair(options.a, options.b, options.precision, options.device)
+    except detector.CheckpointError as error:
+        parser.error(str(error))
+    found = compare(pair, pictures)
+    for reason in found.left_out.values():
+        print(as_table.printable(reason), file=sys.stderr)
+    told = as_json.comparison_to_json(found)
+    _print(as_json.to_line(told) if options.json else as_table.comparison_to_lines(told))
+    return 1 if found.left_out else 0
 
 
 def _index(model: "detector.Detector", folder: Path, parser: Parser) -> "Index":

@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
-from detector.arguments import add_engine, add_model
+from detector.arguments import MODELS, add_engine, add_model
 from detector.explain import LAYERS, METHODS
 from detector.output.as_table import printable
 
 # Not the docstrings, which python -OO takes away.
 WHAT = "Tells whether images were made by DALL-E, by a human, or by another AI, and shows where the score came from."
+WHAT_COMPARES = "Tells how two models answer for the same pictures and, where the truth is known, which is the better."
 EXIT_CODES = (
     "Exit code: 0; 1 if a file failed or was left out, or the output cannot be written; 2 for wrong usage; "
     "130 if interrupted."
@@ -53,6 +54,17 @@ def parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
     if options.map_layer and not options.map_method:
         parser.error("--map-layer is for --map-method; give that too.")
     return parser, options
+
+
+def parse_compare(arguments: list[str]) -> tuple[Parser, argparse.Namespace]:
+    """The same for `compare`."""
+    parser = Parser("python -m detector compare", description=WHAT_COMPARES, epilog=EXIT_CODES, allow_abbrev=False)
+    for name in "ab":
+        parser.add_argument(name, metavar=name.upper(), help=MODELS)
+    parser.add_argument("folder", type=_path, metavar="FOLDER", help="whose folders dalle, human, other_ai tell truths")
+    add_engine(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object in UTF-8 instead of lines")
+    return parser, parser.parse_args(arguments)
 
 
 def _path(text: str) -> Path:

@@ -136,6 +136,7 @@ def test_readme_shows_what_the_command_prints(capsys, monkeypatch):
     [
         ["app"],
         ["detector"],
+        ["detector", "compare"],
         ["train"],
         ["train", "evaluate"],
         ["train", "push"],

@@ -9,6 +9,7 @@ from detector.verdict import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from detector.compare import Comparison
     from detector.mapcheck import MapCheck
     from detector.nearest import Neighbour
     from detector.stress import Steadiness
@@ -39,6 +40,20 @@ def nearest_to_json(found: "Sequence[Neighbour]") -> list[dict]:
         {"file": str(near.known.path), "label": near.known.label, "similarity": round(near.similarity, 4)}
         for near in found
     ]
+
+
+def comparison_to_json(found: "Comparison") -> dict:
+    """{"n": pictures, "agree": on how many, "a" and "b": {"model", "right": how many or None}, "mcnemar_p", "differ":
+    [{"file", "truth", "a" and "b": {"label", "p_ai"}}], those first that are furthest apart}."""
+    right = found.right if found.known else (None, None)
+    models = {key: {"model": getattr(found, key), "right": n} for key, n in zip("ab", right, strict=True)}
+    differ = [
+        {"file": str(one.path), "truth": one.truth}
+        | {key: {"label": answer.label, "p_ai": round(answer.p_ai, 4)} for key, answer in (("a", one.a), ("b", one.b))}
+        for one in found.differ
+    ]
+    n = len(found.pictures)
+    return {"n": n, "agree": n - len(differ), **models, "mcnemar_p": found.mcnemar_p, "differ": differ}
 
 
 def to_json(verdict: Verdict) -> dict:

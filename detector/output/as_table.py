@@ -53,6 +53,23 @@ def origin_to_lines(result: dict, width: int) -> str:
     return "\n".join(f"{name}  {printable(text)}" for name, text in zip(names, told or [NOTHING], strict=True))
 
 
+def comparison_to_lines(found: dict) -> str:
+    """The JSON of `compare` as lines."""
+    lines = [f"{key}: {printable(found[key]['model'])}" for key in "ab"]
+    lines.append(f"They agree on {found['agree']:,} of {found['n']:,} pictures.")
+    if found["mcnemar_p"] is not None:
+        right = " and ".join(f"{key} {found[key]['right']:,}" for key in "ab")
+        test = f"exact McNemar test: p = {found['mcnemar_p']:.2g}"
+        lines.append(f"Named rightly, where the truth is known: {right} ({test}).")
+    if found["differ"]:
+        width = width_of([one["file"] for one in found["differ"]])
+        lines.append(f"{'file':{width}}  truth     a         P(AI)  b         P(AI)")
+    for one in found["differ"]:
+        answers = "  ".join(f"{NAMES[one[key]['label']]:8}  {one[key]['p_ai']:>5.0%}" for key in "ab")
+        lines.append(f"{_name(one['file'], width)}  {NAMES.get(one['truth'], '?'):8}  {answers}")
+    return "\n".join(lines)
+
+
 def _name(file: str, width: int) -> str:
     name = printable(file)
     return f"{name if len(name) <= width else '…' + name[len(name) - width + 1 :]:{width}}"
