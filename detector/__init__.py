@@ -10,7 +10,7 @@ One direction, nothing flows back:
     file -> images.open_image -> RGB image -> transforms.eval_transforms -> x (N, 3, 224, 224)
          -> fast_cpu.forward_features -> features (N, 1024, 7, 7) -> model.forward_head -> logits (N, 3) -> probs
             features + head -> explain -> maps (N, 3, 7, 7) -> overlay
-         -> Verdict -> the page, the JSON, the CSV
+         -> Verdict -> the page, the JSON, the CSV, the report
 
 Importing this loads nothing; torch comes with the first use.
 """

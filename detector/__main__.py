@@ -4,7 +4,6 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,17 +12,15 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 import detector
-from detector import provenance
-from detector.explain import LAYERS, VIEW_SIDE, import_library
+from detector.explain import import_library
 from detector.files import Input, find_images, inputs
 from detector.output import as_json, as_table
 from detector.output.as_csv import CsvError, CsvFile, check_csv
-from detector.output.maps import write_overlays, write_overlays_of
+from detector.per_file import origin, results
 from detector.usage import Parser, parse, parse_compare
 
 if TYPE_CHECKING:  # torch takes seconds to import, and Ctrl+C is to end those in a sentence too
     from detector.nearest import Index
-    from detector.predict import Prepared
 
 
 class Log(logging.Formatter):
@@ -68,8 +65,8 @@ def _run(arguments: list[str] | None) -> int:
         try:
             if options.csv:  # before seconds go by
                 check_csv(options.csv, options.overwrite, (Path(file.name) for file in files))
-            if options.maps:
-                options.maps.mkdir(parents=True, exist_ok=True)
+            for folder in filter(None, (options.maps, options.report)):
+                folder.mkdir(parents=True, exist_ok=True)
             if options.map_method or options.check_map:
                 import_library()
             model = detector.load(options.model, options.precision, options.device)
@@ -123,7 +120,7 @@ def _answer_all(
     with tqdm(total=len(files), unit="image", disable=not sys.stderr.isatty(), leave=False) as bar:
         if not options.json:
             _print(as_table.head(width))
-        for result in over_cores(partial(_results, model, options), files, size):
+        for result in over_cores(partial(results, model, options), files, size):
             failed += "error" in result
             with bar.external_write_mode(sys.stdout):
                 _print(as_json.to_line(result) if options.json else as_table.to_line(result, width))
@@ -138,75 +135,10 @@ def _tell_origins(files: list[Input], json: bool) -> int:
     failed = False
     width = as_table.width_of([file.name for file in files])
     for file in files:
-        result = {"file": file.name} | ({"error": file.error} if file.error else _origin(file))
+        result = {"file": file.name} | ({"error": file.error} if file.error else origin(file))
         failed |= "error" in result
         _print(as_json.to_line(result) if json else as_table.origin_to_lines(result, width))
     return int(failed)
-
-
-def _origin(file: Input) -> dict:
-    try:
-        return as_json.origin_to_json(provenance.read(file.name))
-    except detector.ImageError as error:  # gone since it was listed, or no image
-        return {"error": str(error)}
-
-
-def _results(model: "detector.Detector", options: argparse.Namespace, files: Sequence[Input]) -> list[dict]:
-    """One dict a file, in order. A bad file never stops the rest."""
-    from detector.stress import SIDE
-
-    longest = SIDE if options.steady else VIEW_SIDE if options.maps else None
-    opened = [_open(model, file, longest) for file in files]
-    verdicts = iter(model.classify([image for image in opened if not isinstance(image, str)]))
-    return [
-        {"file": file.name}
-        | ({"error": image} if isinstance(image, str) else _answer(model, image, next(verdicts), options, file))
-        for file, image in zip(files, opened, strict=True)
-    ]
-
-
-def _open(model: "detector.Detector", file: Input, longest: int | None) -> "Prepared | str":
-    """The image, or what is wrong with it."""
-    try:
-        return file.error or model.prepare(file.name, longest)
-    except detector.ImageError as error:
-        return str(error)
-
-
-def _answer(model, image: "Prepared", verdict: "detector.Verdict", options: argparse.Namespace, file: Input) -> dict:
-    found = as_json.to_json(verdict) | {"provenance": _origin(file)}
-    if verdict.abstained:
-        return found
-    if options.steady:
-        from detector.stress import steadiness
-
-        steady = steadiness(model, image.image, verdict)
-        found |= {"band": steady.word(verdict.band), "steady": as_json.steady_to_json(steady)}
-    if options.index:
-        found["nearest"] = as_json.nearest_to_json(options.index.nearest(image.x))
-    if options.check_map:
-        from detector.mapcheck import check_map
-
-        found["map_check"] = as_json.map_check_to_json(check_map(model, image.x, verdict))
-    return found | (_write_maps(model, image, verdict, options, file) if options.maps else {})
-
-
-def _write_maps(
-    model, image: "Prepared", verdict: "detector.Verdict", options: argparse.Namespace, file: Input
-) -> dict:
-    """{"error"} if that fails; the answer stands."""
-    place, view = options.maps / file.place, image.image
-    view.thumbnail((VIEW_SIDE, VIEW_SIDE))
-    try:
-        if options.map_method:
-            method, layer = options.map_method, options.map_layer or LAYERS[0]
-            write_overlays_of(place, view, model.explain_with(image, method, layer), method, layer)
-        else:
-            write_overlays(place, view, verdict.maps)
-    except OSError as error:
-        where = error.filename or options.maps
-        return {"error": f"Its maps cannot be written: {where}: {error.strerror}."}
-    return {}
 
 
 def _print(line: str) -> None:

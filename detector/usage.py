@@ -45,14 +45,21 @@ def parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
     parser.add_argument(
         "--nearest", type=_path, metavar="DIR", help="the 4 pictures in DIR/CLASS/ that look most alike"
     )
+    parser.add_argument(
+        "--report", type=_path, metavar="DIR", help="a stand-alone HTML page for every image, and JSON beside it"
+    )
     options = parser.parse_args(arguments)
-    of_a_model = ("csv", "maps", "steady", "check_map", "nearest")
+    of_a_model = ("csv", "maps", "steady", "check_map", "nearest", "report")
     if options.provenance and any(getattr(options, name) for name in of_a_model):
-        parser.error("--provenance asks no model; leave --csv, --maps, --steady, --check-map and --nearest out.")
+        parser.error(
+            "--provenance asks no model; leave --csv, --maps, --steady, --check-map, --nearest and --report out."
+        )
     if options.map_method and not options.maps:
         parser.error("--map-method says how overlays are made; give --maps DIR too.")
     if options.map_layer and not options.map_method:
         parser.error("--map-layer is for --map-method; give that too.")
+    if options.report:  # which holds all that can be told
+        options.steady = options.check_map = True
     return parser, options
 
 

@@ -72,12 +72,16 @@ class Verdict:
     @property
     def sentence(self) -> str:
         """The answer in one sentence: AI or human first, then, of the two AI classes, the likelier."""
+        return self.sentence_as(self.band if self.probs else None)
+
+    def sentence_as(self, band: str | None) -> str:
+        """The same with another word for how sure it is, as where it does not hold (detector.stress)."""
         if self.abstained:
             return f"There is nothing to judge: {self.abstained}."
         if not self.measured:
             return f"P(AI-generated) is {self.p_ai:.0%}; nobody has measured how often this model is right."
         p = self.p_ai if self.side == "ai" else self.probs["human"]
-        opening = "Too close to call, tilts to" if self.band == "leans" else self.band.capitalize()
+        opening = "Too close to call, tilts to" if band == "leans" else band.capitalize()
         answer = f"{opening} {SIDES[self.side]} ({p:.0%})"
         if self.side == "human":
             return f"{answer}."

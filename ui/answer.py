@@ -47,7 +47,7 @@ def card(
     known: the `label` and, in words, `told`; and, first of all, where the file `said` something else."""
     return {
         "title": title_of(verdict.model),
-        "disagrees": disagreement(said, verdict) if said else "",
+        "disagrees": said.disagreement(verdict.side) if said else "",
         **words(verdict.band, verdict.side),
         "which": "" if verdict.side == "human" else WHICH[verdict.maker],
         "side": verdict.side,
@@ -66,14 +66,6 @@ def words(band: str | None, side: str) -> dict:
     if band is None:
         return {"who": f"Its numbers say {SIDES[side]}", "sure": UNKNOWN}
     return {"who": WHO[band].format(side=SIDES[side]), "sure": SURE[band]}
-
-
-def disagreement(said: Provenance, verdict: Verdict) -> str:
-    """That file and pixels say different things, in one sentence, or ""."""
-    if said.side in (None, verdict.side):
-        return ""
-    claim = next(found for found in said.findings if found.side)
-    return f"The file and its pixels disagree: the file {claim.says}."
 
 
 def origin(said: Provenance) -> dict:

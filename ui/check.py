@@ -13,8 +13,9 @@ import detector
 from detector import provenance
 from detector.explain import VIEW_SIDE
 from detector.output.as_json import origin_to_json, to_json
+from detector.output.data_url import data_url
 from ui.answer import NO_ANSWER, NO_MAP, NO_MORE, card, headline, numbers, origin
-from ui.closer import data_url, look_alike, look_closer
+from ui.closer import look_alike, look_closer
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, thumbnail_files
 from ui.strip import Strip
@@ -108,7 +109,7 @@ def check(model: Future, gallery: Future, asked: dict) -> dict:
         heard = [(verdict, judge), (verdict.second, judge.second)]
         answer = {"models": [card(v, by, known and known.label, known and known.told, said) for v, by in heard if v]}
     answer["origin"] = origin(said)
-    told = {"turn": asked["turn"], "answer": answer, "picture": found.image and data_url(found.image, None)}
+    told = {"turn": asked["turn"], "answer": answer, "picture": found.image and data_url(found.image)}
     return told | ({"known": {"label": known.label, "text": known.title}} if known else {})
 
 

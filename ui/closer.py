@@ -1,13 +1,12 @@
 """What the page says once the answer stands: whether it holds, and whether its map matters."""
 
-import base64
 import functools
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from detector.output.data_url import address, data_url
 from detector.verdict import NAMES, Verdict
 from ui.answer import truth, words
 
@@ -81,7 +80,7 @@ def told_of(found: "Steadiness", verdict: Verdict, known: "Example | None" = Non
                 "label": NAMES[answer.label],
                 "p_ai": round(answer.p_ai, 4),
                 "same": answer.side == found.side,
-                "picture": data_url(found.pictures[name]),
+                "picture": data_url(found.pictures[name], SMALL),
             }
             for name, answer in found.verdicts.items()
         ],
@@ -99,17 +98,3 @@ def told_of_map(found: "MapCheck", size: tuple[int, int]) -> dict:
             for name, picture in zip(("bright parts hidden", "as much hidden at random"), found.pictures, strict=True)
         ],
     }
-
-
-def data_url(picture: Image.Image, longest: int | None = SMALL) -> str:
-    """The picture as the address of a JPEG that needs no request."""
-    if longest:
-        picture = picture.copy()
-        picture.thumbnail((longest, longest))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
-    return address(buffer.getvalue())
-
-
-def address(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"

@@ -40,6 +40,13 @@ class Provenance:
         """AI or human, as the file has it: "ai", "human", or None where it says neither."""
         return next(filter(None, (found.side for found in self.findings)), None)
 
+    def disagreement(self, side: str) -> str:
+        """That the file and an answer with that side say different things, in one sentence, or ""."""
+        if self.side in (None, side):
+            return ""
+        claim = next(found for found in self.findings if found.side)
+        return f"The file and its pixels disagree: the file {claim.says}."
+
     @property
     def line(self) -> str:
         """The whole in a few words: the strongest finding, or that there is none."""
