@@ -14,7 +14,7 @@ from detector.explain import LAYERS, METHODS
 from detector.mapcheck import check_map
 from train.data.folders import read_splits
 
-IMAGES = 60  # drawn from the test images, as many of each class
+IMAGES = 30  # drawn from the test images, as many of each class
 
 
 def measure() -> dict:

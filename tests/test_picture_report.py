@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from detector.__main__ import main
 from detector.checkpoint import BUNDLED
@@ -14,6 +15,7 @@ from detector.mapcheck import check_map
 from detector.output.report import MARK
 from detector.stress import SIDE, steadiness
 from tests import marks
+from tests.browser import WAIT, answered, give
 from tests.conftest import EXAMPLES
 
 NAME = "<img src=x onerror=alert(1)> & “\u202egnp.exe”.png"
@@ -141,3 +143,40 @@ def test_it_replaces_reports_and_nothing_else(made, tmp_path, capsys):
         assert "is no report of this program" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
         assert [path.read_text() for path in foreign.iterdir()] == ["mine"]
     assert MARK in (out / "plain.png.html").read_text("utf-8")
+
+
+def test_the_page_hands_it_over(page, bundled, tmp_path):
+    """One click; what comes is what the command writes, with the gallery's pictures that look alike."""
+    cat = EXAMPLES / "chelsea.png"
+    (verdict,) = bundled.predict([cat])
+    give(page, cat)
+    answered(page, verdict, cat.name)
+    with page.expect_download(timeout=WAIT) as coming:
+        page.get_by_role("button", name="Save a report").click()
+    assert coming.value.suggested_filename.endswith(".html")
+    coming.value.save_as(tmp_path / "cat.html")
+    text = (tmp_path / "cat.html").read_text("utf-8")
+    assert MARK in text
+    assert hashlib.sha256(cat.read_bytes()).hexdigest() in text
+    report = page.context.new_page()
+    report.goto((tmp_path / "cat.html").as_uri())
+    assert report.locator("h1").inner_text() == verdict.sentence
+    assert "Looks to the model like" in report.locator("body").inner_text()
+    report.close()
+    expect(page.locator("#image .handed")).to_have_text("")
+
+
+def test_a_report_of_what_is_gone_is_a_sentence(page, bundled):
+    cat = EXAMPLES / "chelsea.png"
+    give(page, cat)
+    answered(page, bundled.predict([cat])[0], cat.name)
+
+    def lost(route) -> None:
+        answer = route.fetch()
+        if "report" in answer.json()["data"][0]:
+            return route.fulfill(status=500, json={"error": None})
+        return route.fulfill(response=answer)
+
+    page.route(re.compile("/gradio_api/run/"), lost)
+    page.get_by_role("button", name="Save a report").click()
+    expect(page.locator("#image .handed")).to_contain_text("no longer has this picture", timeout=WAIT)

@@ -15,7 +15,7 @@ from detector.explain import VIEW_SIDE
 from detector.output.as_json import origin_to_json, to_json
 from detector.output.data_url import data_url
 from ui.answer import NO_ANSWER, NO_MAP, NO_MORE, card, headline, numbers, origin
-from ui.closer import look_alike, look_closer
+from ui.closer import look_alike, look_closer, report_of
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, thumbnail_files
 from ui.strip import Strip
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KEEP_SECONDS = 600  # for which an upload is kept: as long as people look at maps
 # Several batches of the service's: while some images are in the model, others are read.
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
-LOST = {"answer": NO_ANSWER, "map": NO_MAP, "closer": NO_MORE, "alike": NO_MORE}
+LOST = {"answer": NO_ANSWER, "map": NO_MAP, "closer": NO_MORE, "alike": NO_MORE, "report": NO_MORE}
 
 
 def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
@@ -43,11 +43,12 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     given = viewer.upload(judge, viewer, viewer, **MODEL_QUEUE, **asking)
     chosen = viewer.select(judge, viewer, viewer, **MODEL_QUEUE, **asking)
     looked = viewer.expand(partial(look_again, model, gallery), viewer, viewer, concurrency_limit=2, **asking)
-    # Not through the queue, whose places are for those who want an answer: these two are told at once if others wait.
+    # Not through the queue, whose places are for those who want an answer: these three are told at once if others wait.
     told = viewer.apply(partial(closer, model, gallery), viewer, viewer, queue=False, **asking)
     liked = viewer.like(partial(alike, model, gallery), viewer, viewer, queue=False, **asking)
-    lost = ((given, "answer"), (chosen, "answer"), (looked, "map"), (told, "closer"), (liked, "alike"))
-    for event, what in lost:
+    handed = viewer.download(partial(report, model, gallery), viewer, viewer, queue=False, **asking)
+    events = (given, chosen, looked, told, liked, handed)
+    for event, what in zip(events, ("answer", *LOST), strict=True):
         event.failure(None, None, viewer, js=f"() => ({{ lost: '{what}' }})", **quiet)
     # The API is a door of its own, so that its callers get one JSON object and no page furniture.
     api_image, api_answer = ImageFile(visible=False, label="image"), gr.JSON(visible=False, label="answer")
@@ -134,6 +135,11 @@ def closer(model: Future, gallery: Future, asked: dict) -> dict:
 def alike(model: Future, gallery: Future, asked: dict) -> dict:
     """Which pictures of the gallery look like this one."""
     return aside(model, asked, "alike", lambda judge: look_alike(judge, file_of(asked, gallery), gallery.result()))
+
+
+def report(model: Future, gallery: Future, asked: dict) -> dict:
+    """All of it as a page to keep."""
+    return aside(model, asked, "report", lambda judge: report_of(judge, file_of(asked, gallery), gallery.result()))
 
 
 def aside(model: Future, asked: dict, name: str, look: Callable[["Detector"], dict]) -> dict:

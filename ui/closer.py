@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from detector.images import read_file
 from detector.output.data_url import address, data_url
 from detector.verdict import NAMES, Verdict
 from ui.answer import truth, words
@@ -55,6 +56,14 @@ def look_alike(detector: "Detector", path: Path, gallery: "Sequence[Example]") -
             for near in _index(detector, tuple(gallery)).nearest(x)
         ]
     }
+
+
+def report_of(detector: "Detector", path: Path, gallery: "Sequence[Example]") -> dict:
+    """The stand-alone page of the picture in `path`. Raises ImageError, ImportError."""
+    from detector.output.report import facts, page, see
+
+    seen = see(detector, path.name, read_file(path, path.name), _index(detector, tuple(gallery)))
+    return {"page": page(seen, facts(seen, detector), detector)}
 
 
 @functools.lru_cache(maxsize=1)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import jinja2
 
-from detector import CLASSES
+from detector import CLASSES, provenance
 from detector.checkpoint import write_whole
 from detector.explain import KINDS, overlay
 from detector.images import open_image
@@ -26,8 +26,10 @@ from detector.provenance import NOTHING, Provenance
 from detector.verdict import NAMES, Verdict, error_rates
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from detector.mapcheck import MapCheck
-    from detector.nearest import Neighbour
+    from detector.nearest import Index, Neighbour
     from detector.predict import Detector, Prepared
     from detector.stress import Steadiness
 
@@ -46,9 +48,23 @@ class Seen:
     image: "Prepared"
     verdict: Verdict
     said: Provenance
-    steady: "Steadiness | None"  # None where there is nothing to judge, as for all that follow
-    checked: "MapCheck | None"
-    nearest: "list[Neighbour]"
+    steady: "Steadiness | None" = None  # None where there is nothing to judge, as for all that follow
+    checked: "MapCheck | None" = None
+    nearest: "Sequence[Neighbour]" = ()
+
+
+def see(detector: "Detector", file: str, data: bytes, index: "Index | None" = None) -> Seen:
+    """All that can be found of the picture in `data`, with its neighbours if there is an index. Raises ImageError."""
+    from detector.mapcheck import check_map
+    from detector.stress import SIDE, steadiness
+
+    image = detector.prepare(data, SIDE)
+    (verdict,) = detector.classify([image])
+    said = provenance.read(data, file)
+    if verdict.abstained:
+        return Seen(file, data, image, verdict, said)
+    steady, checked = steadiness(detector, image.image, verdict), check_map(detector, image.x, verdict)
+    return Seen(file, data, image, verdict, said, steady, checked, index.nearest(image.x) if index else [])
 
 
 def write_report(place: Path, seen: Seen, result: dict, detector: "Detector") -> None:
@@ -85,7 +101,7 @@ def facts(seen: Seen, detector: "Detector") -> dict:
 
 
 def page(seen: Seen, facts: dict, detector: "Detector") -> str:
-    """The report as HTML."""
+    """The report as HTML, of `facts` as the function of that name gives them."""
     verdict, steady, measured = seen.verdict, seen.steady, detector.config.measured
     test = detector.config.metrics["test"]["degraded"] if measured else None
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_shown)

@@ -82,8 +82,10 @@ const received = async () => {
   if (said.unavailable) return fail(said.unavailable);
   if (said.lost === "closer") return closer?.wait && receiveCloser({ error: props.lost.closer });
   if (said.lost === "alike") return seeking && receiveAlike({ error: props.lost.alike });
+  if (said.lost === "report") return report && receiveReport({ error: props.lost.report });
   if (said.lost) return lose(said.lost);
   if (said.alike && said.turn === turn) return receiveAlike(said.alike);
+  if (said.report && said.turn === turn) return receiveReport(said.report);
   if (said.closer && said.turn === turn) return receiveCloser(said.closer);
   if (!said.answer || said.turn !== turn) return;
   if (said.answer.method) return showOther(said.answer);
@@ -107,7 +109,7 @@ const received = async () => {
   }
   if (said.known) window.dispatchEvent(new CustomEvent("detector-answered", { detail: { ...source, ...said.known } }));
   finish();
-  dropAlike();
+  dropDemanded();
   if (!answer.nothing) lookCloser();
 };
 watch("value", received);

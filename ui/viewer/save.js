@@ -67,18 +67,36 @@ const sheet = () => {
   return canvas;
 };
 
-const nameOfSheet = () => {
+const download = (blob, suffix) => {
   const plain = (text) => text.replace(/[^\p{L}\p{N}_]+/gu, "-").replace(/^-+|-+$/g, "");
   const stem = plain(name.replace(/\.\w+$/, "")).slice(0, 60) || "picture";
-  return `${stem}-${plain(speaking().who.toLowerCase())}.png`;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = `${stem}-${plain(speaking().who.toLowerCase())}.${suffix}`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 
-find(".save").addEventListener("click", () =>
-  sheet().toBlob((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = nameOfSheet();
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  }),
-);
+find(".save").addEventListener("click", () => sheet().toBlob((blob) => download(blob, "png")));
+
+// A page that stands alone, which the server writes once nobody waits for an answer.
+const askReport = () => {
+  props.value = { turn, ...source };
+  trigger("download");
+};
+
+find(".report").addEventListener("click", () => {
+  if (report?.turn === turn) return;
+  const mine = (report = { turn, asked: 0 });
+  find(".handed").textContent = "Writing it; that takes a few seconds …";
+  askReport();
+  watchOver(() => report === mine && turn === mine.turn, () => receiveReport({ error: props.lost.report }));
+});
+
+const receiveReport = ({ page, error, busy }) => {
+  const mine = report;
+  if (busy && mine && ++mine.asked < PATIENCE) return setTimeout(() => report === mine && turn === mine.turn && askReport(), AGAIN);
+  report = null;
+  find(".handed").textContent = page ? "" : (error ?? "Others wait for their answers; ask again in a moment.");
+  if (page) download(new Blob([page], { type: "text/html" }), "html");
+};
