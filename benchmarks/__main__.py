@@ -25,13 +25,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     chosen, options = parser.parse_known_args()
-    found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     for name in chosen.names or NAMES:
         print(f"\n== {name}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder) / "found.json"
             command = [sys.executable, "-m", f"benchmarks.{name}", "--json", out, *options]
             subprocess.run(command, cwd=ROOT, check=True)
+            found = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}  # now: another one may have ended since
             found[name] = found.get(name, {}) | {"machine": machine()} | json.loads(out.read_text())
         RESULTS.write_text(json.dumps(found, indent=1) + "\n")
 

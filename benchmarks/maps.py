@@ -40,5 +40,16 @@ def measure() -> dict:
     return {"n": len(opened), "maps": found}
 
 
+def as_table(found: dict) -> str:
+    """What docs/steadiness.md shows."""
+    rows = [
+        "| method, layer | passed | the brightest fifth hidden, points | a random fifth, points |",
+        "|---|---|---|---|",
+    ]
+    for name, row in found["maps"].items():
+        rows.append(f"| {name} | {row['passed']:.0%} | {row['bright, points']:.1f} | {row['random, points']:.1f} |")
+    return "\n".join(rows)
+
+
 if __name__ == "__main__":
     report(measure)

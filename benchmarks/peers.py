@@ -104,5 +104,15 @@ def row(answers: list[list], is_ai: list[bool]) -> dict:
     }
 
 
+def as_table(found: dict) -> str:
+    """What benchmarks/README.md shows."""
+    figures = ("AUROC", "human-made called AI", "AI-made called AI", "AI-made called human", "ms")
+    rows = [f"| | {' | '.join(figures)} |", "|---|" + "---|" * len(figures)]
+    for name, row in found["detectors"].items():
+        shares = (f"{row[figure]:.0%}" for figure in figures[1:4])
+        rows.append(f"| {name} | {row['AUROC']:.3f} | {' | '.join(shares)} | {row['ms']:.0f} |")
+    return "\n".join(rows)
+
+
 if __name__ == "__main__":
     report(measure)

@@ -53,5 +53,15 @@ def _grouped(answers: list[tuple[str, int, bool]]) -> dict[str, dict]:
     return found
 
 
+def as_table(found: dict) -> str:
+    """What docs/steadiness.md shows."""
+    rows = ["| answer | held in all 13: right | in 10 to 12 | in fewer |", "|---|---|---|---|"]
+    for split in ("val", "test"):
+        for band, groups in found[split].items():
+            cells = (f"{group['right']:.0%} of {group['n']}" if group["n"] else "none" for group in groups.values())
+            rows.append(f"| {split}, {band} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
 if __name__ == "__main__":
     report(measure)

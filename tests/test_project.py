@@ -18,6 +18,7 @@ import tomlkit
 import yaml
 from PIL import Image
 
+from benchmarks import maps, peers, steady
 from benchmarks.breadth import page as breadth_page
 from detector import CLASSES
 from detector.checkpoint import BUNDLED
@@ -178,6 +179,12 @@ def test_readme_quotes_the_benchmarks():
     assert [figure for figure in quoted if figure not in speed] == []
     ours = latency["seconds"]["ours, bytes to six maps and three overlays"]["median"]
     assert f"{ours * 1000:.0f} ms from the bytes" in README
+    steadiness = (ROOT / "docs" / "steadiness.md").read_text("utf-8")
+    assert steady.as_table(found["steady"]) in steadiness
+    assert maps.as_table(found["maps"]) in steadiness
+    assert peers.as_table(found["peers"]) in speed
+    after = found["closer"]["all of it after the answer, s"]
+    assert f"{after:.1f} s after the answer" in speed
     breadth = found["breadth"]
     assert (ROOT / "docs" / "generators.md").read_text("utf-8") == breadth_page(breadth)
     assert f"of {breadth['n']} pictures by generators" in README

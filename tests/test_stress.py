@@ -21,7 +21,7 @@ from detector.verdict import BANDS, NAMES, Verdict
 from tests.browser import WAIT, answered, give
 from tests.conftest import EXAMPLES
 from ui.answer import NO_MORE, words
-from ui.closer import look_closer, told_of
+from ui.closer import UNSTEADY, look_closer, told_of
 from ui.gallery import Example
 
 ROCKET = EXAMPLES / "rocket.jpg"
@@ -99,6 +99,10 @@ def test_words_step_down_where_the_answer_does_not_hold():
     assert told_of(fake(13), verdict, known)["card"] == {}
     assert [p["same"] for p in told["pictures"]] == [True] * 6 + [False] * 7
     assert told_of(firm, verdict)["line"] == "Holds: 13 of 13"
+    leaning = Verdict({"dalle": 0.3, "human": 0.45, "other_ai": 0.25}, (), None, "test")
+    assert told_of(weak, leaning)["line"] == "Holds: 6 of 13: little better than tossing a coin"
+    assert told_of(weak, leaning)["card"] == {"sure": UNSTEADY}
+    assert told_of(firm, leaning)["card"] == {}
 
 
 def test_map_check_hides_the_brightest_cells_and_tells_what_that_costs(bundled):
