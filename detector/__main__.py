@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 import detector
 from detector.explain import import_library
-from detector.files import Input, find_images, inputs
+from detector.files import Input, inputs, search
 from detector.output import as_json, as_table
 from detector.output.as_csv import CsvError, CsvFile, check_csv
 from detector.per_file import origin, results
@@ -83,7 +83,10 @@ def _compare(parser: Parser, options: argparse.Namespace) -> int:
     """Two models on the pictures of a folder."""
     from detector.compare import compare, load_pair
 
-    first = [(path, path.relative_to(options.folder).parts[0]) for path in find_images(options.folder)]
+    if not options.folder.is_dir():
+        parser.error(f"{options.folder} is not a folder.")
+    found = search(options.folder)
+    first = [(path, path.relative_to(options.folder).parts[0]) for path in found.images]
     pictures = [(path, name if name in detector.CLASSES else None) for path, name in first]
     if not pictures:
         parser.error(f"{options.folder} holds no images.")
@@ -91,12 +94,13 @@ def _compare(parser: Parser, options: argparse.Namespace) -> int:
         pair = load_pair(options.a, options.b, options.precision, options.device)
     except detector.CheckpointError as error:
         parser.error(str(error))
-    found = compare(pair, pictures)
-    for reason in found.left_out.values():
+    told = compare(pair, pictures)
+    left_out = found.left_out | told.left_out
+    for reason in left_out.values():
         print(as_table.printable(reason), file=sys.stderr)
-    told = as_json.comparison_to_json(found)
+    told = as_json.comparison_to_json(told)
     _print(as_json.to_line(told) if options.json else as_table.comparison_to_lines(told))
-    return 1 if found.left_out else 0
+    return 1 if left_out else 0
 
 
 def _index(model: "detector.Detector", folder: Path, parser: Parser) -> "Index":

@@ -71,8 +71,9 @@ def mcnemar(only_a: int, only_b: int) -> float:
 
 def load_pair(a: str, b: str, precision: str = "auto", device: str = "auto") -> Detector:
     """Model `a` with `b` as its second opinion, named as for detector.load. Raises CheckpointError."""
-    second = replace(load_checkpoint(b), second=None)
-    return Detector(replace(load_checkpoint(a), second=second), precision, device)
+    # What `auto` answers by is the bundled one; its own second opinion is not wanted.
+    first, second = (load_checkpoint("bundled" if name == "auto" else name) for name in (a, b))
+    return Detector(replace(first, second=second), precision, device)
 
 
 def compare(pair: Detector, pictures: Sequence[tuple[Path, str | None]]) -> Comparison:

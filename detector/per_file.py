@@ -1,7 +1,7 @@
 """Files -> what the command tells of each: the answer, and whatever else was asked for."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,10 @@ from detector.files import Input
 from detector.images import read_file
 from detector.output import as_json
 from detector.output.maps import write_overlays, write_overlays_of
+from detector.seen import Seen, look
 
 if TYPE_CHECKING:  # torch takes seconds to import, and --provenance needs none
     from detector.predict import Detector, Prepared
-    from detector.verdict import Verdict
 
 
 def results(model: "Detector", options: argparse.Namespace, files: Sequence[Input]) -> list[dict]:
@@ -22,13 +22,20 @@ def results(model: "Detector", options: argparse.Namespace, files: Sequence[Inpu
     from detector.stress import SIDE
 
     longest = SIDE if options.steady else VIEW_SIDE if options.maps else None
-    opened = [_open(model, file, longest) for file in files]
+    # A report is of the very bytes whose hash it gives; else a file is read again for what it says.
+    sources = [_read(file) if options.report else file.name for file in files]
+    opened = [_open(model, file, source, longest) for file, source in zip(files, sources, strict=True)]
     verdicts = iter(model.classify([image for image in opened if not isinstance(image, str)]))
-    return [
-        {"file": file.name}
-        | ({"error": image} if isinstance(image, str) else _answer(model, image, next(verdicts), options, file))
-        for file, image in zip(files, opened, strict=True)
-    ]
+    found = []
+    for file, source, image in zip(files, sources, opened, strict=True):
+        if isinstance(image, str):
+            found.append({"file": file.name, "error": image})
+            continue
+        said = said_by(source, file.name)
+        seen = look(model, image, next(verdicts), said, options.steady, options.check_map, options.index)
+        result = {"file": file.name} | as_json.seen_to_json(seen)
+        found.append(result | _write(model, seen, options, file, source, result))
+    return found
 
 
 def origin(file: Input) -> dict:
@@ -39,64 +46,57 @@ def origin(file: Input) -> dict:
         return {"error": str(error)}
 
 
-def _open(model: "Detector", file: Input, longest: int | None) -> "Prepared | str":
+def said_by(source: str | Path | bytes, name: str | None = None) -> provenance.Provenance:
+    """What the file says. Nothing in it keeps an answer from being given."""
+    try:
+        return provenance.read(source, name)
+    except ImageError as error:
+        return provenance.Provenance(None, (), (str(error),))
+
+
+def _read(file: Input) -> bytes | str:
+    """The file's bytes; where there are none its name, so that opening it says why."""
+    try:
+        return read_file(Path(file.name), file.name)
+    except ImageError:
+        return file.name
+
+
+def _open(model: "Detector", file: Input, source: str | bytes, longest: int | None) -> "Prepared | str":
     """The image, or what is wrong with it."""
     try:
-        return file.error or model.prepare(file.name, longest)
+        return file.error or model.prepare(source, longest, Path(file.name).name)
     except ImageError as error:
         return str(error)
 
 
-def _answer(model: "Detector", image: "Prepared", verdict: "Verdict", options: argparse.Namespace, file: Input) -> dict:
-    found = as_json.to_json(verdict) | {"provenance": origin(file)}
-    steady = checked = None
-    nearest = []
-    if options.steady and not verdict.abstained:
-        from detector.stress import steadiness
-
-        steady = steadiness(model, image.image, verdict)
-        found |= {"band": steady.word(verdict.band), "steady": as_json.steady_to_json(steady)}
-    if options.index and not verdict.abstained:
-        nearest = options.index.nearest(image.x)
-        found["nearest"] = as_json.nearest_to_json(nearest)
-    if options.check_map and not verdict.abstained:
-        from detector.mapcheck import check_map
-
-        checked = check_map(model, image.x, verdict)
-        found["map_check"] = as_json.map_check_to_json(checked)
-    failed = {}
-    if options.maps and not verdict.abstained:
-        failed |= _written("maps", options.maps, lambda: _write_maps(model, image, verdict, options, file))
+def _write(model: "Detector", seen: Seen, options: argparse.Namespace, file: Input, data: bytes, result: dict) -> dict:
+    """{"error"} if what was asked for cannot be written; the answer stands."""
+    errors = []
+    if options.maps and not seen.verdict.abstained:
+        errors.append(_failed("maps", options.maps, lambda: _write_maps(model, seen, options, file)))
     if options.report:
-        from detector.output.report import Seen, write_report
+        from detector.output.report import write_report
 
-        def write() -> None:
-            data = read_file(Path(file.name), file.name)
-            seen = Seen(file.name, data, image, verdict, provenance.read(data), steady, checked, nearest)
-            write_report(options.report / file.place, seen, {"file": file.name} | found, model)
-
-        failed |= _written("report", options.report, write)
-    return found | failed
+        place = options.report / file.place
+        errors.append(_failed("report", options.report, lambda: write_report(place, seen, data, result, model)))
+    told = " ".join(filter(None, errors))
+    return {"error": told} if told else {}
 
 
-def _written(what: str, folder: Path, write) -> dict:
-    """{"error"} if `write` cannot; the answer stands."""
+def _failed(what: str, folder: Path, write: Callable[[], None]) -> str:
     try:
         write()
-    except ImageError as error:
-        return {"error": str(error)}
     except OSError as error:
-        return {"error": f"Its {what} cannot be written: {error.filename or folder}: {error.strerror}."}
-    return {}
+        return f"Its {what} cannot be written: {error.filename or folder}: {error.strerror}."
+    return ""
 
 
-def _write_maps(
-    model: "Detector", image: "Prepared", verdict: "Verdict", options: argparse.Namespace, file: Input
-) -> None:
-    place, view = options.maps / file.place, image.image.copy()
+def _write_maps(model: "Detector", seen: Seen, options: argparse.Namespace, file: Input) -> None:
+    place, view = options.maps / file.place, seen.image.image.copy()
     view.thumbnail((VIEW_SIDE, VIEW_SIDE))
     if options.map_method:
         method, layer = options.map_method, options.map_layer or LAYERS[0]
-        write_overlays_of(place, view, model.explain_with(image, method, layer), method, layer)
+        write_overlays_of(place, view, model.explain_with(seen.image, method, layer), method, layer)
     else:
-        write_overlays(place, view, verdict.maps)
+        write_overlays(place, view, seen.verdict.maps)

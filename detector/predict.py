@@ -53,12 +53,15 @@ class Detector:
         self.second = Detector(checkpoint.second, precision, device) if checkpoint.second else None
         self.transform = eval_transforms(self.config.input_size, self.config.mean, self.config.std)
 
-    def prepare(self, image: str | Path | bytes | Image.Image, longest: int | None = None) -> Prepared:
+    def prepare(
+        self, image: str | Path | bytes | Image.Image, longest: int | None = None, name: str | None = None
+    ) -> Prepared:
         """An image ready for the network; with `longest` the picture too, no side longer than that many pixels.
 
-        Nothing larger is kept: a large photograph does not stay in memory. Raises ImageError.
+        Nothing larger is kept: a large photograph does not stay in memory. Raises ImageError, which calls it `name`.
         """
-        picture = open_image(image, enough=DRAFT * self.config.input_size)
+        sizes = [judge.config.input_size for judge in (self, self.second) if judge]
+        picture = open_image(image, name, DRAFT * max(sizes))
         abstained = nothing_to_judge(picture)
         x = None if abstained else self.transform(picture)
         second = self.second.transform(picture) if self.second and not abstained else None

@@ -9,6 +9,7 @@ from detector.output.as_table import printable
 
 # Not the docstrings, which python -OO takes away.
 WHAT = "Tells whether images were made by DALL-E, by a human, or by another AI, and shows where the score came from."
+ALSO = "compare A B FOLDER: two models on the same pictures (compare --help); a folder of that name is ./compare. "
 WHAT_COMPARES = "Tells how two models answer for the same pictures and, where the truth is known, which is the better."
 EXIT_CODES = (
     "Exit code: 0; 1 if a file failed or was left out, or the output cannot be written; 2 for wrong usage; "
@@ -27,7 +28,7 @@ class Parser(argparse.ArgumentParser):
 
 def parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
     """The parser, for errors that are found later, and the options."""
-    parser = Parser("python -m detector", description=WHAT, epilog=EXIT_CODES, allow_abbrev=False)
+    parser = Parser("python -m detector", description=WHAT, epilog=ALSO + EXIT_CODES, allow_abbrev=False)
     parser.add_argument("paths", nargs="+", metavar="IMAGE_OR_FOLDER")
     add_model(parser)
     add_engine(parser)
@@ -46,8 +47,9 @@ def parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
         "--nearest", type=_path, metavar="DIR", help="the 4 pictures in DIR/CLASS/ that look most alike"
     )
     parser.add_argument(
-        "--report", type=_path, metavar="DIR", help="a stand-alone HTML page for every image, and JSON beside it"
-    )
+        "--report", type=_path, metavar="DIR",
+        help="a stand-alone HTML page for every image, and JSON beside it; does --steady and --check-map too",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
     of_a_model = ("csv", "maps", "steady", "check_map", "nearest", "report")
     if options.provenance and any(getattr(options, name) for name in of_a_model):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 NO_ANSWER = "The server is gone, or too many people are waiting. Give the picture again in a minute."
 NO_MAP = "The server is gone, or no longer has this picture; give it again to see other maps."
 NO_MORE = "The server is gone, or no longer has this picture; give it again to have its answer checked."
+NO_REPORT = "The server is gone, or no longer has this picture; give it again to have its report."
 UNKNOWN = "Nobody has measured how often this model is right, so its numbers stand below without a word for them."
 WHO = {"very likely": "Very likely {side}", "likely": "Probably {side}", "leans": "Too close to call, tilts to {side}"}
 WHICH = {

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 import detector
-from detector import provenance
 from detector.explain import VIEW_SIDE
 from detector.output.as_json import origin_to_json, to_json
 from detector.output.data_url import data_url
-from ui.answer import NO_ANSWER, NO_MAP, NO_MORE, card, headline, numbers, origin
+from detector.per_file import said_by
+from ui.answer import NO_ANSWER, NO_MAP, NO_MORE, NO_REPORT, card, headline, numbers, origin
 from ui.closer import look_alike, look_closer, report_of
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, thumbnail_files
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 KEEP_SECONDS = 600  # for which an upload is kept: as long as people look at maps
 # Several batches of the service's: while some images are in the model, others are read.
 MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
-LOST = {"answer": NO_ANSWER, "map": NO_MAP, "closer": NO_MORE, "alike": NO_MORE, "report": NO_MORE}
+LOST = {"answer": NO_ANSWER, "map": NO_MAP, "closer": NO_MORE, "alike": NO_MORE, "report": NO_REPORT}
 
 
 def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
@@ -47,8 +47,10 @@ def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
     told = viewer.apply(partial(closer, model, gallery), viewer, viewer, queue=False, **asking)
     liked = viewer.like(partial(alike, model, gallery), viewer, viewer, queue=False, **asking)
     handed = viewer.download(partial(report, model, gallery), viewer, viewer, queue=False, **asking)
-    events = (given, chosen, looked, told, liked, handed)
-    for event, what in zip(events, ("answer", *LOST), strict=True):
+    lost = (
+        (given, "answer"), (chosen, "answer"), (looked, "map"), (told, "closer"), (liked, "alike"), (handed, "report")
+    )  # fmt: skip
+    for event, what in lost:
         event.failure(None, None, viewer, js=f"() => ({{ lost: '{what}' }})", **quiet)
     # The API is a door of its own, so that its callers get one JSON object and no page furniture.
     api_image, api_answer = ImageFile(visible=False, label="image"), gr.JSON(visible=False, label="answer")
@@ -150,14 +152,6 @@ def aside(model: Future, asked: dict, name: str, look: Callable[["Detector"], di
     except (detector.ImageError, ImportError, OSError) as error:
         found = {"error": str(error)}
     return {"turn": asked["turn"], name: {"busy": True} if found is None else found}
-
-
-def said_by(path: Path) -> provenance.Provenance:
-    """What the file says. Nothing in it keeps an answer from being given."""
-    try:
-        return provenance.read(path)
-    except detector.ImageError as error:
-        return provenance.Provenance(None, (), (str(error),))
 
 
 def predict(model: Future, path: str | None) -> dict:

@@ -8,6 +8,8 @@ from PIL import Image
 
 from detector.images import read_file
 from detector.output.data_url import address, data_url
+from detector.per_file import said_by
+from detector.seen import look
 from detector.verdict import NAMES, Verdict
 from ui.answer import truth, words
 
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
     from ui.gallery import Example
 
 COUNTED_BEFORE = "How often this answer is given, measured before it was checked whether it holds"
-# Right in 48 % of the validation images with such an answer, and in 58 % of the test images (docs/steadiness.md).
-UNSTEADY = (
-    "The model cannot tell, and what it leans to changes with how the picture comes: little better than tossing a coin."
-)
 SMALL, HALF = 160, 320  # pixels of the longer side of the small pictures, and of two side by side
 
 
@@ -64,10 +62,14 @@ def look_alike(detector: "Detector", path: Path, gallery: "Sequence[Example]") -
 
 def report_of(detector: "Detector", path: Path, gallery: "Sequence[Example]") -> dict:
     """The stand-alone page of the picture in `path`. Raises ImageError, ImportError."""
-    from detector.output.report import facts, page, see
+    from detector.output.report import facts, page
+    from detector.stress import SIDE
 
-    seen = see(detector, path.name, read_file(path, path.name), _index(detector, tuple(gallery)))
-    return {"page": page(seen, facts(seen, detector), detector)}
+    data = read_file(path, path.name)
+    prepared = detector.prepare(data, SIDE, path.name)
+    (verdict,) = detector.classify([prepared])
+    seen = look(detector, prepared, verdict, said_by(data, path.name), index=_index(detector, tuple(gallery)))
+    return {"page": page(path.name, seen, facts(data, detector), detector)}
 
 
 @functools.lru_cache(maxsize=1)
@@ -87,6 +89,8 @@ def told_of(found: "Steadiness", verdict: Verdict, known: "Example | None" = Non
         if known:
             card["truth"] = truth(verdict, band, known.label, known.told)
     elif band and not found.holds:  # which already was the weakest word
+        from detector.stress import UNSTEADY
+
         line, card = f"{line}: little better than tossing a coin", {"sure": UNSTEADY}
     return {
         "line": line,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from detector.compare import Comparison
     from detector.mapcheck import MapCheck
     from detector.nearest import Neighbour
+    from detector.seen import Seen
     from detector.stress import Steadiness
 
 
@@ -42,17 +43,32 @@ def nearest_to_json(found: "Sequence[Neighbour]") -> list[dict]:
     ]
 
 
+def seen_to_json(seen: "Seen") -> dict:
+    """A line of the command's JSON but for the file's name: the answer, and what was asked for beside it."""
+    found = to_json(seen.verdict) | {"provenance": origin_to_json(seen.said)}
+    if seen.steady:
+        found |= {"band": seen.band, "steady": steady_to_json(seen.steady)}
+    if seen.nearest is not None:
+        found["nearest"] = nearest_to_json(seen.nearest)
+    if seen.checked:
+        found["map_check"] = map_check_to_json(seen.checked)
+    return found
+
+
 def comparison_to_json(found: "Comparison") -> dict:
-    """{"n": pictures, "agree": on how many, "a" and "b": {"model", "right": how many or None}, "mcnemar_p", "differ":
-    [{"file", "truth", "a" and "b": {"label", "p_ai"}}], those first that are furthest apart}."""
-    right = found.right if found.known else (None, None)
-    models = {key: {"model": getattr(found, key), "right": n} for key, n in zip("ab", right, strict=True)}
+    """{"n": pictures, "agree": on how many, "a" and "b": {"model", "right": how many or None, "known": of how many},
+    "mcnemar_p", "differ": [{"file", "truth", "a" and "b": {"label", "p_ai"}}], those first that are furthest apart}."""
+    n, known = len(found.pictures), len(found.known)
+    right = found.right if known else (None, None)
+    models = {
+        key: {"model": name, "right": k, "known": known}
+        for key, name, k in zip("ab", (found.a, found.b), right, strict=True)
+    }
     differ = [
         {"file": str(one.path), "truth": one.truth}
         | {key: {"label": answer.label, "p_ai": round(answer.p_ai, 4)} for key, answer in (("a", one.a), ("b", one.b))}
         for one in found.differ
     ]
-    n = len(found.pictures)
     return {"n": n, "agree": n - len(differ), **models, "mcnemar_p": found.mcnemar_p, "differ": differ}
 
 

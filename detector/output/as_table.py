@@ -58,9 +58,9 @@ def comparison_to_lines(found: dict) -> str:
     lines = [f"{key}: {printable(found[key]['model'])}" for key in "ab"]
     lines.append(f"They agree on {found['agree']:,} of {found['n']:,} pictures.")
     if found["mcnemar_p"] is not None:
-        right = " and ".join(f"{key} {found[key]['right']:,}" for key in "ab")
+        right = " and ".join(f"{found[key]['right']:,} by {key}" for key in "ab")
         test = f"exact McNemar test: p = {found['mcnemar_p']:.2g}"
-        lines.append(f"Named rightly, where the truth is known: {right} ({test}).")
+        lines.append(f"Of {found['a']['known']:,} whose truth is known {right} are named rightly ({test}).")
     if found["differ"]:
         width = width_of([one["file"] for one in found["differ"]])
         lines.append(f"{'file':{width}}  truth     a         P(AI)  b         P(AI)")

@@ -82,7 +82,7 @@ const received = async () => {
   if (said.unavailable) return fail(said.unavailable);
   if (said.lost === "closer") return closer?.wait && receiveCloser({ error: props.lost.closer });
   if (said.lost === "alike") return seeking && receiveAlike({ error: props.lost.alike });
-  if (said.lost === "report") return report && receiveReport({ error: props.lost.report });
+  if (said.lost === "report") return report?.turn === turn && receiveReport({ error: props.lost.report });
   if (said.lost) return lose(said.lost);
   if (said.alike && said.turn === turn) return receiveAlike(said.alike);
   if (said.report && said.turn === turn) return receiveReport(said.report);

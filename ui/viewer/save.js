@@ -67,26 +67,27 @@ const sheet = () => {
   return canvas;
 };
 
-const download = (blob, suffix) => {
+const download = (blob, suffix, who) => {
   const plain = (text) => text.replace(/[^\p{L}\p{N}_]+/gu, "-").replace(/^-+|-+$/g, "");
   const stem = plain(name.replace(/\.\w+$/, "")).slice(0, 60) || "picture";
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
-  link.download = `${stem}-${plain(speaking().who.toLowerCase())}.${suffix}`;
+  link.download = `${stem}-${plain(who.toLowerCase())}.${suffix}`;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 };
 
-find(".save").addEventListener("click", () => sheet().toBlob((blob) => download(blob, "png")));
+find(".save").addEventListener("click", () => sheet().toBlob((blob) => download(blob, "png", speaking().who)));
 
-// A page that stands alone, which the server writes once nobody waits for an answer.
+// A page that stands alone, of the first model's answer, which the server writes once nobody waits for one.
 const askReport = () => {
+  report.since = performance.now();
   props.value = { turn, ...source };
   trigger("download");
 };
 
 find(".report").addEventListener("click", () => {
-  if (report?.turn === turn) return;
+  if (report?.turn === turn && performance.now() - report.since < LATE) return; // an answer may have been lost
   const mine = (report = { turn, asked: 0 });
   find(".handed").textContent = "Writing it; that takes a few seconds …";
   askReport();
@@ -98,5 +99,5 @@ const receiveReport = ({ page, error, busy }) => {
   if (busy && mine && ++mine.asked < PATIENCE) return setTimeout(() => report === mine && turn === mine.turn && askReport(), AGAIN);
   report = null;
   find(".handed").textContent = page ? "" : (error ?? "Others wait for their answers; ask again in a moment.");
-  if (page) download(new Blob([page], { type: "text/html" }), "html");
+  if (page) download(new Blob([page], { type: "text/html" }), "html", answer.models?.[0].who ?? "nothing to judge");
 };
