@@ -163,7 +163,7 @@ def test_no_old_picture_beside_what_cannot_be_shown(shown):
 def test_saved_picture_shows_picture_words_and_model(shown, tmp_path):
     page, verdict = shown
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save this answer").click()
+        page.get_by_role("button", name="Save as a picture").click()
     assert re.fullmatch(r"chelsea-[a-z-]+\.png", download.value.suggested_filename)
     download.value.save_as(tmp_path / "saved.png")
     saved = Image.open(tmp_path / "saved.png").convert("RGB")
@@ -185,7 +185,7 @@ def test_saved_picture_of_a_tall_one_with_a_long_name(page, bundled, tmp_path):
     give(page, path)
     answered(page, *bundled.predict([path]), path.name)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Save this answer").click()
+        page.get_by_role("button", name="Save as a picture").click()
     assert len(download.value.suggested_filename) < 120
     download.value.save_as(tmp_path / "saved.png")
     saved = Image.open(tmp_path / "saved.png").convert("L")
