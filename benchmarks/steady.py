@@ -55,7 +55,8 @@ def _grouped(answers: list[tuple[str, int, bool]]) -> dict[str, dict]:
 
 def as_table(found: dict) -> str:
     """What docs/steadiness.md shows."""
-    rows = ["| answer | held in all 13: right | in 10 to 12 | in fewer |", "|---|---|---|---|"]
+    all_of, most = GROUPS["all"], GROUPS["most"]
+    rows = [f"| answer | held in all {all_of}: right | in {most} to {all_of - 1} | in fewer |", "|---|---|---|---|"]
     for split in ("val", "test"):
         for band, groups in found[split].items():
             cells = (f"{group['right']:.0%} of {group['n']}" if group["n"] else "none" for group in groups.values())

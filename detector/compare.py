@@ -80,16 +80,12 @@ def compare(pair: Detector, pictures: Sequence[tuple[Path, str | None]]) -> Comp
     """The answers of both models of a pair for (path, true class or None). A bad file never stops the rest."""
 
     def tell(part: Sequence[tuple[Path, str | None]]) -> list[Compared | tuple[Path, str]]:
-        opened = [_open(pair, path) for path, _ in part]
-        verdicts = iter(pair.classify([image for image in opened if not isinstance(image, str)]))
-        found = []
-        for (path, truth), image in zip(part, opened, strict=True):
-            if isinstance(image, str):
-                found.append((path, image))
-            else:
-                verdict = next(verdicts)
-                found.append(Compared(path, truth, _answer(verdict), _answer(verdict.second)))
-        return found
+        verdicts = pair.classify_opened([_open(pair, path) for path, _ in part])
+        return [
+            (path, verdict) if isinstance(verdict, str)
+            else Compared(path, truth, _answer(verdict), _answer(verdict.second))
+            for (path, truth), verdict in zip(part, verdicts, strict=True)
+        ]  # fmt: skip
 
     found = list(over_cores(tell, pictures, BATCH_SIZE))
     judged = tuple(one for one in found if isinstance(one, Compared))

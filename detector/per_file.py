@@ -11,6 +11,7 @@ from detector.files import Input
 from detector.images import read_file
 from detector.output import as_json
 from detector.output.maps import write_overlays, write_overlays_of
+from detector.provenance import said_by
 from detector.seen import Seen, look
 
 if TYPE_CHECKING:  # torch takes seconds to import, and --provenance needs none
@@ -22,17 +23,15 @@ def results(model: "Detector", options: argparse.Namespace, files: Sequence[Inpu
     from detector.stress import SIDE
 
     longest = SIDE if options.steady else VIEW_SIDE if options.maps else None
-    # A report is of the very bytes whose hash it gives; else a file is read again for what it says.
-    sources = [_read(file) if options.report else file.name for file in files]
-    opened = [_open(model, file, source, longest) for file, source in zip(files, sources, strict=True)]
-    verdicts = iter(model.classify([image for image in opened if not isinstance(image, str)]))
+    opened = [_open(model, file, longest, bool(options.report)) for file in files]
+    verdicts = model.classify_opened([image for image, _ in opened])
     found = []
-    for file, source, image in zip(files, sources, opened, strict=True):
-        if isinstance(image, str):
-            found.append({"file": file.name, "error": image})
+    for file, (image, source), verdict in zip(files, opened, verdicts, strict=True):
+        if isinstance(verdict, str):
+            found.append({"file": file.name, "error": verdict})
             continue
-        said = said_by(source, file.name)
-        seen = look(model, image, next(verdicts), said, options.steady, options.check_map, options.index)
+        said = said_by(source, Path(file.name).name)
+        seen = look(model, image, verdict, said, options.steady, options.check_map, options.index)
         result = {"file": file.name} | as_json.seen_to_json(seen)
         found.append(result | _write(model, seen, options, file, source, result))
     return found
@@ -46,28 +45,18 @@ def origin(file: Input) -> dict:
         return {"error": str(error)}
 
 
-def said_by(source: str | Path | bytes, name: str | None = None) -> provenance.Provenance:
-    """What the file says. Nothing in it keeps an answer from being given."""
+def _open(
+    model: "Detector", file: Input, longest: int | None, keep: bool
+) -> "tuple[Prepared | str, str | bytes]":  # fmt: skip
+    """The image, or what is wrong with it, and what else there is to know of it is read from: its name or, with `keep`,
+    the very bytes that were opened."""
+    source, name = file.name, Path(file.name).name
     try:
-        return provenance.read(source, name)
+        if keep and not file.error:
+            source = read_file(Path(source), name)
+        return file.error or model.prepare(source, longest, name), source
     except ImageError as error:
-        return provenance.Provenance(None, (), (str(error),))
-
-
-def _read(file: Input) -> bytes | str:
-    """The file's bytes; where there are none its name, so that opening it says why."""
-    try:
-        return read_file(Path(file.name), file.name)
-    except ImageError:
-        return file.name
-
-
-def _open(model: "Detector", file: Input, source: str | bytes, longest: int | None) -> "Prepared | str":
-    """The image, or what is wrong with it."""
-    try:
-        return file.error or model.prepare(source, longest, Path(file.name).name)
-    except ImageError as error:
-        return str(error)
+        return str(error), source
 
 
 def _write(model: "Detector", seen: Seen, options: argparse.Namespace, file: Input, data: bytes, result: dict) -> dict:

@@ -95,6 +95,11 @@ class Detector:
             for image in images
         ]
 
+    def classify_opened(self, images: Sequence[Prepared | str]) -> list[Verdict | str]:
+        """The same where some images could not be opened: the sentence that says why stays in its place."""
+        verdicts = iter(self.classify([image for image in images if not isinstance(image, str)]))
+        return [image if isinstance(image, str) else next(verdicts) for image in images]
+
     def judge(self, images: Sequence[Image.Image]) -> list[Verdict]:
         """Verdicts of RGB images just as they are, by this model alone, whether there is anything to judge or not."""
         return list(self._in_batches([self.transform(image) for image in images]))

@@ -66,13 +66,14 @@ class Verdict:
 
     @property
     def band(self) -> str | None:
-        """How sure the AI-or-human answer is; None where nobody knows what this model's probabilities are worth."""
-        return band(self.p_ai) if self.measured else None
+        """How sure the AI-or-human answer is; None where there is none, or nobody knows what this model's probabilities
+        are worth."""
+        return band(self.p_ai) if self.measured and self.probs else None
 
     @property
     def sentence(self) -> str:
         """The answer in one sentence: AI or human first, then, of the two AI classes, the likelier."""
-        return self.sentence_as(self.band if self.probs else None)
+        return self.sentence_as(self.band)
 
     def sentence_as(self, band: str | None) -> str:
         """The same with another word for how sure it is, as where it does not hold (detector.stress)."""

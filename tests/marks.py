@@ -18,11 +18,15 @@ def picture() -> Image.Image:
     return Image.open(EXAMPLES / "rocket.jpg").convert("RGB").resize((64, 48))
 
 
-def png(**texts: str) -> bytes:
+def texts_of(**texts: str) -> PngInfo:
     info = PngInfo()
     for key, text in texts.items():
         info.add_itxt(key.replace("__", "-"), text)
-    return saved(picture(), "PNG", pnginfo=info)
+    return info
+
+
+def png(**texts: str) -> bytes:
+    return saved(picture(), "PNG", pnginfo=texts_of(**texts))
 
 
 def saved(image: Image.Image, kind: str, **options) -> bytes:

@@ -28,7 +28,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pictures")
     shutil.copy(EXAMPLES / "dalle_2.webp", folder)
     with Image.open(EXAMPLES / "coffee.png") as image:
-        (folder / NAME).write_bytes(marks.saved(image, "PNG", pnginfo=_text(parameters=CLAIM)))
+        (folder / NAME).write_bytes(marks.saved(image, "PNG", pnginfo=marks.texts_of(parameters=CLAIM)))
     Image.new("RGB", (300, 300), "red").save(folder / "plain.png")
     out = folder / "out"
     known = folder / "known" / "human"
@@ -38,15 +38,6 @@ def made(tmp_path_factory):
     options = ["--model", "bundled", "--precision", "fp32", "--json", "--nearest", str(folder / "known")]
     assert main([*names, *options, "--report", str(out)]) == 0
     return out
-
-
-def _text(**texts):
-    from PIL.PngImagePlugin import PngInfo
-
-    info = PngInfo()
-    for key, text in texts.items():
-        info.add_text(key, text)
-    return info
 
 
 @pytest.fixture(scope="module")

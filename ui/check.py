@@ -13,7 +13,7 @@ import detector
 from detector.explain import VIEW_SIDE
 from detector.output.as_json import origin_to_json, to_json
 from detector.output.data_url import data_url
-from detector.per_file import said_by
+from detector.provenance import said_by
 from ui.answer import NO_ANSWER, NO_MAP, NO_MORE, NO_REPORT, card, headline, numbers, origin
 from ui.closer import look_alike, look_closer, report_of
 from ui.folder import THUMBNAILS

@@ -8,7 +8,7 @@ from PIL import Image
 
 from detector.images import read_file
 from detector.output.data_url import address, data_url
-from detector.per_file import said_by
+from detector.provenance import said_by
 from detector.seen import look
 from detector.verdict import NAMES, Verdict
 from ui.answer import truth, words
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from detector.mapcheck import MapCheck
     from detector.nearest import Index
-    from detector.predict import Detector
+    from detector.predict import Detector, Prepared
     from detector.stress import Steadiness
     from ui.gallery import Example
 
@@ -29,10 +29,9 @@ SMALL, HALF = 160, 320  # pixels of the longer side of the small pictures, and o
 def look_closer(detector: "Detector", path: Path, known: "Example | None" = None) -> dict:
     """What is found of the picture in `path`, which may be `known`, for the browser. Raises ImageError, ImportError."""
     from detector.mapcheck import check_map  # brings torch, which takes longer than the page
-    from detector.stress import SIDE, steadiness
+    from detector.stress import steadiness
 
-    prepared = detector.prepare(path, SIDE)
-    (verdict,) = detector.classify([prepared])
+    prepared, verdict = _judged(detector, path)
     if verdict.abstained:
         return {}
     return {
@@ -63,13 +62,19 @@ def look_alike(detector: "Detector", path: Path, gallery: "Sequence[Example]") -
 def report_of(detector: "Detector", path: Path, gallery: "Sequence[Example]") -> dict:
     """The stand-alone page of the picture in `path`. Raises ImageError, ImportError."""
     from detector.output.report import facts, page
-    from detector.stress import SIDE
 
     data = read_file(path, path.name)
-    prepared = detector.prepare(data, SIDE, path.name)
-    (verdict,) = detector.classify([prepared])
+    prepared, verdict = _judged(detector, data, path.name)
     seen = look(detector, prepared, verdict, said_by(data, path.name), index=_index(detector, tuple(gallery)))
     return {"page": page(path.name, seen, facts(data, detector), detector)}
+
+
+def _judged(detector: "Detector", source: Path | bytes, name: str | None = None) -> "tuple[Prepared, Verdict]":
+    """The image with a picture as large as `steadiness` wants, and its answer. Raises ImageError."""
+    from detector.stress import SIDE
+
+    prepared = detector.prepare(source, SIDE, name)
+    return prepared, *detector.classify([prepared])
 
 
 @functools.lru_cache(maxsize=1)

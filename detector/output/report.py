@@ -16,7 +16,7 @@ import jinja2
 
 from detector import CLASSES, ImageError
 from detector.checkpoint import write_whole
-from detector.explain import KINDS, overlay
+from detector.explain import overlay
 from detector.images import open_image
 from detector.output import as_json
 from detector.output.as_table import printable
@@ -81,30 +81,35 @@ def _version(package: str) -> str:
 
 def page(name: str, seen: Seen, facts: dict, detector: "Detector") -> str:
     """The report of the picture called `name` as HTML, of `facts` as the function of that name gives them."""
-    verdict, steady = seen.verdict, seen.steady
-    test = detector.config.metrics["test"]["degraded"] if detector.config.measured else None
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, finalize=_shown)
     return environment.from_string(PAGE.read_text("utf-8")).render(
-        mark=MARK, name=name, seen=seen, facts=facts, verdict=verdict, steady=steady, test=test,
-        names=NAMES, silent=NOTHING, unsteady=UNSTEADY, note=detector.note,
-        disagrees=seen.said.disagreement(verdict.side) if steady else "",
-        answer=verdict.sentence_as(seen.band) if steady else verdict.sentence,
-        rates=error_rates(verdict, test["ai_vs_human"]["answers"]) if steady and test else "",
-        picture=data_url(seen.image.image, LARGE),
-        maps=[(name, *_overlays(seen, index)) for index, name in enumerate(CLASSES)] if steady else [],
-        deliveries=[(name, one, data_url(steady.pictures[name], SMALL)) for name, one in steady.verdicts.items()]
-        if steady else [],
-        ladder=" ".join(f"{(95 - quality) * 4},{100 - 100 * p:.1f}" for quality, p in steady.ladder.items())
-        if steady else "",
-        hidden=[data_url(one.resize(seen.image.image.size), 2 * SMALL) for one in seen.checked.pictures]
-        if seen.checked else [],
-        nearest=[(near, _thumbnail(near.known.path)) for near in seen.nearest or ()],
+        mark=MARK, name=name, seen=seen, facts=facts, verdict=seen.verdict, steady=seen.steady, names=NAMES,
+        silent=NOTHING, note=detector.note, answer=seen.verdict.sentence_as(seen.band),
+        picture=data_url(seen.image.image, LARGE), **(_answered(seen, detector) if seen.steady else {}),
     )  # fmt: skip
 
 
-def _overlays(seen: Seen, index: int) -> list[str]:
-    """The picture under the maps of one class, of each kind."""
-    return [data_url(overlay(seen.image.image, seen.verdict.maps, index, kind), LARGE) for kind in KINDS]
+def _answered(seen: Seen, detector: "Detector") -> dict:
+    """What the page shows only where there was something to judge."""
+    verdict, steady, picture = seen.verdict, seen.steady, seen.image.image
+    test = detector.config.metrics["test"]["degraded"] if detector.config.measured else None
+
+    def under(index: int, kind: str) -> str:
+        """The picture under the map of one class."""
+        return data_url(overlay(picture, verdict.maps, index, kind), LARGE)
+
+    return {
+        "test": test,
+        "rates": error_rates(verdict, test["ai_vs_human"]["answers"]) if test else "",
+        "unsteady": UNSTEADY,
+        "disagrees": seen.said.disagreement(verdict.side),
+        "cams": {name: under(index, "cam") for index, name in enumerate(CLASSES)},
+        "evidence": under(CLASSES.index(verdict.label), "evidence"),
+        "deliveries": [(name, one, data_url(steady.pictures[name], SMALL)) for name, one in steady.verdicts.items()],
+        "ladder": " ".join(f"{(95 - quality) * 4},{100 - 100 * p:.1f}" for quality, p in steady.ladder.items()),
+        "hidden": [data_url(one.resize(picture.size), 2 * SMALL) for one in seen.checked.pictures],
+        "nearest": [(near, _thumbnail(near.known.path)) for near in seen.nearest or ()],
+    }
 
 
 def _thumbnail(path: Path) -> str:

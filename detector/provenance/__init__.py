@@ -21,7 +21,7 @@ from detector.provenance.finding import Finding, in_order
 from detector.provenance.makers import marks_in
 from detector.provenance.signed import signed_by
 
-__all__ = ["Finding", "Provenance", "read"]
+__all__ = ["Finding", "Provenance", "read", "said_by"]
 log = logging.getLogger(__name__)
 
 NOTHING = "nothing (usual, and evidence of nothing)"
@@ -71,6 +71,14 @@ def read(source: str | Path | bytes, name: str | None = None) -> Provenance:
     for text in problems:
         log.info("%s: %s", name, text)
     return Provenance(c2pa, in_order(findings), tuple(problems))
+
+
+def said_by(source: str | Path | bytes, name: str | None = None) -> Provenance:
+    """The same, but what keeps the file from being read is among its problems: an answer is given all the same."""
+    try:
+        return read(source, name)
+    except ImageError as error:
+        return Provenance(None, (), (str(error),))
 
 
 def _opened(data: bytes, name: str) -> Image.Image | None:

@@ -1,15 +1,12 @@
 // Whether the answer holds and whether its map matters: asked for once the answer stands, and told when it comes.
 const AGAIN = 2000; // milliseconds after which a server that was busy is asked again
 const TIMES = 4; // that it is asked by itself
-const LATE = 20000; // milliseconds after which a report may be asked for anew
-const PATIENCE = 30; // times that it is asked for a report, which somebody wants
 const BUSY = "Others wait for their answers; close this and open it again.";
 const ALIKE = "Pictures of the gallery below that are nearest in what the model's last layer is given, and whose they are:";
 let closer = null; // what the server found of this picture; or {wait}, {busy}, {error}
 let asked = 0; // times that it was asked
 let alike = null; // the gallery's pictures that look like it; asked for on demand, since with them comes their truth
 let seeking = false; // whether they are asked for
-let report = null; // {turn, asked, since}: the picture whose report is asked for, how often, and when last
 
 const askCloser = () => {
   asked += 1;

@@ -79,6 +79,10 @@ const download = (blob, suffix, who) => {
 
 find(".save").addEventListener("click", () => sheet().toBlob((blob) => download(blob, "png", speaking().who)));
 
+const LATE = 20000; // milliseconds after which a report may be asked for anew
+const PATIENCE = 30; // times that a server that is busy is asked for one, since somebody wants it
+let report = null; // {turn, asked, since}: the picture whose report is asked for, how often, and when last
+
 // A page that stands alone, of the first model's answer, which the server writes once nobody waits for one.
 const askReport = () => {
   report.since = performance.now();
