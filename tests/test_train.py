@@ -27,6 +27,7 @@ from train.report.metrics import (
     figures,
     fit_temperature,
     intervals,
+    side_weights,
     source_weights,
 )
 from train.run import run
@@ -162,6 +163,16 @@ def test_sources_count_alike():
     as_often = torch.tensor([0, 1, 2, 2, 3, 3, 4, 4])  # the same with images that are there several times
     assert fit_temperature(logits, targets, weights) == fit_temperature(logits[as_often], targets[as_often])
     assert fit_temperature(logits, targets, weights) != fit_temperature(logits, targets)
+
+
+def test_ai_and_human_count_alike():
+    """Else a model that knows nothing, and says so, would be taken to know that two of three pictures are AI-made."""
+    targets = torch.tensor([0] * 7 + [HUMAN] * 2 + [2])
+    sources = ["a"] * 6 + ["b", "c", "d", "e"]
+    weights = side_weights(targets, sources)
+    assert weights[targets == HUMAN].sum().item() == pytest.approx(1 / 2)
+    assert [weights[targets == i].sum().item() for i in (0, 2)] == pytest.approx([1 / 4, 1 / 4])
+    assert [weights[:6].sum().item(), weights[6].item()] == pytest.approx([1 / 8, 1 / 8])
 
 
 def test_best_epoch_is_the_one_that_most_sources_like(tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from detector.verdict import share
 from train.data.folders import Sample
 from train.data.prepare import prepare, read_folder, unreadable_words
 from train.fitting.steps import Precision, predict_logits, targets_of
-from train.report.metrics import HUMAN, answered, figures, fit_temperature, interval_words, intervals, source_weights
+from train.report.metrics import HUMAN, answered, figures, fit_temperature, interval_words, intervals, side_weights
 
 
 def variant_logits(
@@ -64,11 +64,11 @@ def _by(keys: Sequence[str], answers: Tensor, targets: Tensor) -> dict[str, dict
 def measure(
     model: nn.Module, config: Config, splits: dict[str, list[Sample]], precision: Precision
 ) -> tuple[Config, dict[str, dict[str, Tensor]], dict[str, dict]]:
-    """The temperature fitted on degraded val, its sources counting alike, and the figures of val and test: config with
+    """The temperature fitted on degraded val, its sides and sources counting alike, and the figures of val and test: config with
     both in it; split -> variant -> logits (N, 3); split -> evaluation."""
     logits = {split: variant_logits(model, config, splits[split], precision, VARIANTS) for split in ("val", "test")}
     targets = targets_of(splits["val"])
-    weights = source_weights(targets, [sample.source for sample in splits["val"]])
+    weights = side_weights(targets, [sample.source for sample in splits["val"]])
     temperature = fit_temperature(logits["val"]["degraded"], targets, weights)
     results = {split: evaluation(z, splits[split], temperature) for split, z in logits.items()}
     metrics = {split: result["variants"] for split, result in results.items()}

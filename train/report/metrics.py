@@ -85,6 +85,14 @@ def source_weights(targets: Tensor, sources: Sequence[str]) -> Tensor:
     return torch.tensor([1 / (images[key] * of_class[key[0]] * len(of_class)) for key in keys], dtype=torch.float64)
 
 
+def side_weights(targets: Tensor, sources: Sequence[str]) -> Tensor:
+    """The same with AI and human counting alike, as they do where a pile is half of either: three classes alike would
+    have P(AI) fitted to one of which two thirds are AI-made."""
+    weights = source_weights(targets, sources)
+    human = targets == HUMAN
+    return torch.where(human, weights / weights[human].sum(), weights / weights[~human].sum()) / 2
+
+
 def fit_temperature(logits: Tensor, targets: Tensor, weights: Tensor | None = None) -> float:
     """The temperature with the least negative log-likelihood (Guo et al. 2017), to 1 %, between 1/8 and 8. Images count
     as `weights` (N,) says, or alike."""
