@@ -33,7 +33,7 @@ from starlette.middleware import Middleware
 import detector
 from detector.arguments import add_engine, add_model
 from detector.threads import in_background
-from ui import check, gallery
+from ui import about, check, compare, gallery, many, quiz
 from ui.folder import UploadFolder
 from ui.theme import CSS, THEME
 from ui.upload import WRONG_CALLS, Blocks, Uploads, keep_in
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from detector.serving import Service
 
 TITLE = "DALL-E, human, or another AI?"
+ROOMS = {"Many pictures": many, "Play": quiz, "Compare": compare, "How it works": about}  # beside "Check"
 MAX_UPLOAD = "80mb"  # above detector.images.MAX_FILE, so that its sentence is the one people read
 MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
 SWEEP_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
@@ -51,7 +52,13 @@ CLOSE_SECONDS = 3  # for what is being answered when the program is told to end
 def build_demo(model: Future, examples: Future) -> gr.Blocks:
     """The page for futures of a Service and of a list of `ui.gallery.Example`: it is up before they are there."""
     with Blocks(title=TITLE, analytics_enabled=False) as demo:
-        check.draw(demo, model, examples)
+        title = gr.HTML(check.headline_html(""), elem_id="title")
+        with gr.Tabs(elem_id="rooms", overflow_behavior="wrap"):  # each comes into the page when it is first opened
+            with gr.Tab("Check", id="check", elem_id="check-room"):
+                check.draw(demo, title, model, examples)
+            for name, room in ROOMS.items():
+                with gr.Tab(name, elem_id=f"{room.__name__.removeprefix('ui.')}-room"):
+                    room.draw(model, examples)
     return demo.queue(max_size=MAX_WAITING, api_open=False)
 
 

@@ -31,11 +31,10 @@ MODEL_QUEUE = {"concurrency_id": "model", "concurrency_limit": 32}
 LOST = {"answer": NO_ANSWER, "map": NO_MAP, "closer": NO_MORE, "alike": NO_MORE, "report": NO_REPORT}
 
 
-def draw(demo: gr.Blocks, model: Future, gallery: Future) -> None:
-    """Draw the tab and wire it. The futures yield a Service and a list of Examples."""
-    title = gr.HTML(headline_html(""), elem_id="title")
-    viewer = Viewer(LOST, elem_id="image")
-    strip = Strip(elem_id="examples")
+def draw(demo: gr.Blocks, title: gr.HTML, model: Future, gallery: Future) -> None:
+    """Draw the tab and wire it, and what stands above all tabs. The futures yield a Service and a list of Examples."""
+    viewer = Viewer(LOST)
+    strip = Strip()
     quiet = {"api_visibility": "private", "show_progress": "hidden"}
     asking = {**quiet, "trigger_mode": "multiple"}  # the browser knows which of its questions still counts
     judge = partial(check, model, gallery)

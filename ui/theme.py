@@ -15,13 +15,24 @@ CSS = """
 .gradio-container .column { gap: 6px; }
 #title h1 { font-size: 1.6em; margin: 0; }
 #title p { margin: 0.2em 0 0; min-height: 1.5em; }
+#rooms { gap: 0; }
+#rooms .tabitem { padding: 0; border: 0; }
+#rooms .tab-wrapper { margin: 0 16px; height: auto; padding: 0; }
+#rooms .tab-container { height: auto; min-height: 44px; flex-wrap: wrap; overflow: visible; }
+#title .html-container { padding-bottom: 0; }
+#rooms [role="tab"] { height: 44px; padding: 0 1em; font-size: 1em; color: var(--body-text-color); }
+#rooms [role="tab"][aria-selected="true"] { font-weight: 700; }
+.room { display: grid; gap: 12px; padding: 4px 0 24px; }
+.room :is(h2, h3) { margin: 0; }
+.room p { margin: 0; max-width: 46em; }
+.room [hidden] { display: none !important; }
 [data-testid="status-tracker"], .toast-wrap { display: none; } /* what it says is said in words */
-#image .button, #examples .button { min-height: 44px; padding: 0 1em; font: inherit; color: var(--body-text-color);
+.button { min-height: 44px; padding: 0 1em; font: inherit; color: var(--body-text-color);
   cursor: pointer; background: none; border: 1px solid var(--border-color-primary); border-radius: 8px; }
-#image :is(button, input, summary, select):focus-visible, #examples button:focus-visible {
+#rooms :is(button, input, summary, select, a, [tabindex]):focus-visible {
   outline: 3px solid var(--human); outline-offset: 1px; }
-#image input { color-scheme: light; }
-.dark #image input { color-scheme: dark; }
+#rooms :is(input, select) { color-scheme: light; }
+.dark #rooms :is(input, select) { color-scheme: dark; }
 @media (forced-colors: active) {
   #image :is(.meter, .dots, .bar, .tile), #examples .picture { forced-color-adjust: none; }
 }

@@ -64,8 +64,8 @@ def _by(keys: Sequence[str], answers: Tensor, targets: Tensor) -> dict[str, dict
 def measure(
     model: nn.Module, config: Config, splits: dict[str, list[Sample]], precision: Precision
 ) -> tuple[Config, dict[str, dict[str, Tensor]], dict[str, dict]]:
-    """The temperature fitted on degraded val, its sides and sources counting alike, and the figures of val and test: config with
-    both in it; split -> variant -> logits (N, 3); split -> evaluation."""
+    """The temperature fitted on degraded val, its sides and sources counting alike, and the figures of val and test:
+    config with both in it; split -> variant -> logits (N, 3); split -> evaluation."""
     logits = {split: variant_logits(model, config, splits[split], precision, VARIANTS) for split in ("val", "test")}
     targets = targets_of(splits["val"])
     weights = side_weights(targets, [sample.source for sample in splits["val"]])

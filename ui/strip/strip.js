@@ -1,9 +1,6 @@
 // The gallery: which picture is whose is not here, and comes with the answer. One Tab stop, arrows inside.
 const AT_A_TIME = 12;
-const find = (selector) => element.querySelector(selector);
 const pictures = find(".pictures");
-// Of Gradio's root only the path: behind a proxy the rest may differ.
-const api = new URL(window.gradio_config.root, location.href).pathname.replace(/\/$/, "") + window.gradio_config.api_prefix;
 
 const describe = (button, alt, caption) => {
   button.querySelector("img").alt = alt;

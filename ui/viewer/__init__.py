@@ -1,15 +1,12 @@
 """The picture that is given, its map, and the answer: one component, painted in the browser from numbers."""
 
-from pathlib import Path
-
-import gradio as gr
-
 from detector.explain import AWAY, HEAT, LAYERS, METHODS, TOWARDS
 from detector.images import MAX_FILE
 from detector.verdict import NAMES
+from ui.shared import Room
 from ui.upload import NoAddresses, uploaded
 
-HERE = Path(__file__).parent
+COLOURS = {"heat": HEAT.tolist(), "away": AWAY.tolist(), "towards": TOWARDS.tolist()}  # what paint.js paints with
 INVITATION = "Who made this picture?"
 WARM_UP = 9  # seconds from a start to the first answer, on 2 cores (benchmarks/README.md)
 METHOD_WORDS = {
@@ -24,24 +21,19 @@ METHOD_WORDS = {
 LAYER_WORDS = dict(zip(LAYERS, ("coarse (7 x 7)", "finer (14 x 14)", "finest (28 x 28)"), strict=True))
 
 
-class Viewer(NoAddresses, gr.HTML):
+class Viewer(NoAddresses, Room):
     """What was given reaches Python as a dict: `turn`, the number of the picture on this page, and `path`, the upload,
     or `example`, a number of the gallery; with `unseen` where the browser cannot show the file; with `method` and
     `layer` where another map is wanted, of `model` 0 or, if the second opinion is the one that speaks, 1. What Python
     returns is a message to the browser, of the same turn.
     """
 
-    def __init__(self, lost: dict[str, str], **options):
+    def __init__(self, lost: dict[str, str]):
         """`lost`: what to say where no answer comes, and no map."""
-        template, css = ((HERE / f"viewer.{kind}").read_text("utf-8") for kind in ("html", "css"))
-        scripts = [
-            (HERE / f"{name}.js").read_text("utf-8") for name in ("paint", "card", "closer", "receive", "take", "save")
-        ]
+        scripts = [f"viewer/{name}" for name in ("paint", "card", "closer", "receive", "take", "save")]
         super().__init__(
-            html_template=template, css_template=css, js_on_load="\n".join(scripts), apply_default_css=False,
-            most=MAX_FILE, names=NAMES, invitation=INVITATION, warm_up=WARM_UP, lost=lost,
-            colours={"heat": HEAT.tolist(), "away": AWAY.tolist(), "towards": TOWARDS.tolist()},
-            methods={name: METHOD_WORDS[name] for name in METHODS}, layers=LAYER_WORDS, **options,
+            "viewer", scripts, "image", most=MAX_FILE, names=NAMES, invitation=INVITATION, warm_up=WARM_UP, lost=lost,
+            colours=COLOURS, methods={name: METHOD_WORDS[name] for name in METHODS}, layers=LAYER_WORDS,
         )  # fmt: skip
 
     def preprocess(self, payload: dict) -> dict:

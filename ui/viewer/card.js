@@ -1,7 +1,5 @@
 // The answer: its words, the picture under its map, three tiles. Everything is painted here; the server sent numbers.
-// The scripts of this folder run as one, in the order of __init__.py, in Gradio's gr.HTML, which gives them `element`,
-// `props`, `trigger` and `watch`.
-const find = (selector) => element.querySelector(selector);
+// The scripts of this folder run as one, after shared/ask.js, in the order of __init__.py.
 const [viewer, view, verdict] = [find(".viewer"), find(".view"), find(".verdict")];
 const CLASSES = Object.entries(props.names); // [class, its name], in the model's order
 const LONGEST = 768; // pixels of a picture that is shown
@@ -12,13 +10,6 @@ let answer = null; // what the server said of it
 let model = 0; // which of the answer's models speaks
 let chosen = 0; // the class whose map is shown
 let other = null; // maps by another method, instead of the model's own
-
-const part = (tag, className, text = "") => {
-  const made = document.createElement(tag);
-  made.className = className;
-  made.textContent = text;
-  return made;
-};
 
 const tiles = CLASSES.map(([key, label]) => {
   const tile = part("button", `tile ${key}`);
@@ -35,7 +26,6 @@ const tiles = CLASSES.map(([key, label]) => {
   return tile;
 });
 
-const percent = (p) => (p < 0.01 ? "<1 %" : p > 0.99 ? ">99 %" : `${Math.round(p * 100)} %`);
 const speaking = () => answer?.models?.[model];
 const signed = () => (other ? other.signed : find(".signed input").checked);
 const stack = () => other?.maps ?? speaking()?.maps[signed() ? "evidence" : "cam"];

@@ -8,9 +8,6 @@ let ready = false; // whether the model is loaded
 let warm = performance.now() + props.warm_up * 1000; // when it is likely to be
 let timer = 0;
 
-// Of Gradio's root only the path: behind a proxy the rest may differ.
-const api = new URL(window.gradio_config.root, location.href).pathname.replace(/\/$/, "") + window.gradio_config.api_prefix;
-
 const ask = (event, question) => {
   open = question.method ? "map" : "answer";
   props.value = { turn, ...question };

@@ -27,16 +27,6 @@ const tooLarge = (file) => {
     return `${file.name} has ${megabytes(file.size)} MB and the limit is ${megabytes(props.most)} MB; save it smaller or as a JPEG and try again.`;
 };
 
-const send = async (file) => {
-  const form = new FormData();
-  form.append("files", file, file.name || "image");
-  const sent = await fetch(`${api}/upload`, { method: "POST", body: form });
-  if (sent.ok) return (await sent.json())[0];
-  const text = await sent.text();
-  const told = text.startsWith("{") ? JSON.parse(text).detail : text;
-  throw new Error(/^[^<>{}[\]]{1,300}$/.test(told) ? told : `The server did not take it (error ${sent.status}); try again.`);
-};
-
 const isImage = (file) => file.type.startsWith("image/") || /\.(hei[cf]|avif|jfif|tiff?)$/i.test(file.name);
 
 const take = async (files) => {
@@ -52,12 +42,12 @@ const take = async (files) => {
     () => mine === turn && (find(".name").textContent = file.name), // the server shows it, if it is one
   );
   try {
-    const [path] = await Promise.all([send(file), seen]);
+    const [[path]] = await Promise.all([sendFiles([file]), seen]);
     if (mine !== turn) return;
     source = { file: { path, meta: { _type: "gradio.FileData" } } };
     ask("upload", { ...source, unseen: !picture });
   } catch (problem) {
-    // A TypeError is fetch's own: no server, or a file that cannot be read, as a folder cannot. A SyntaxError is JSON's.
+    // Others are fetch's TypeError (see `sendFiles`) and JSON's SyntaxError.
     const told = `${file.name} could not be sent: is it a file, and is the server still there? Try again.`;
     if (mine === turn) refuse(problem.name === "Error" ? problem.message : told);
   }

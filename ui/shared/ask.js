@@ -1,0 +1,41 @@
+// Questions to the server, and small helpers. The scripts of a room run as one, this first, in Gradio's gr.HTML, which
+// gives them `element`, `props`, `trigger` and `watch`.
+const find = (selector) => element.querySelector(selector);
+// Of Gradio's root only the path: behind a proxy the rest may differ.
+const api = new URL(window.gradio_config.root, location.href).pathname.replace(/\/$/, "") + window.gradio_config.api_prefix;
+const GONE = "The server does not answer; is it still there? Try again in a moment.";
+
+const part = (tag, className = "", text = "") => {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+};
+
+const percent = (p) => (p < 0.01 ? "<1 %" : p > 0.99 ? ">99 %" : `${Math.round(p * 100)} %`);
+
+// What the server's door `name` (ui.shared.door) answers to `question`. Throws an Error with a sentence for people.
+const request = async (name, question = {}) => {
+  const sent = await fetch(`${api}/run/${name}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ data: [question] }),
+  }).catch(() => null);
+  const told = await sent?.json().catch(() => null);
+  if (!told?.data) throw new Error(told?.error ?? GONE);
+  return told.data[0];
+};
+
+// Files -> where they lie on the server. Throws an Error with a sentence for people, or fetch's TypeError where there is no
+// server, or a file that cannot be read, as a folder cannot.
+const sendFiles = async (files) => {
+  const form = new FormData();
+  for (const file of files) form.append("files", file, file.name || "image");
+  const sent = await fetch(`${api}/upload`, { method: "POST", body: form });
+  if (sent.ok) return sent.json();
+  const text = await sent.text();
+  const told = text.startsWith("{") ? JSON.parse(text).detail : text;
+  throw new Error(/^[^<>{}[\]]{1,300}$/.test(told) ? told : `The server did not take it (error ${sent.status}); try again.`);
+};
+
+const openRoom = (name) => document.getElementById(`${name}-room-button`)?.click();
