@@ -3,12 +3,14 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from detector.images import SUFFIXES
+from detector.archive import is_zip, open_zip
+from detector.images import SUFFIXES, ImageError
 from detector.output.maps import is_overlay
 
 log = logging.getLogger(__name__)
@@ -82,24 +84,27 @@ class Input(NamedTuple):
     name: str  # as it is called in what is written
     place: Path  # below DIR of --maps
     error: str = ""  # why it is not even opened
+    read: Callable[[], bytes] | None = None  # of one in a zip: its bytes, or an ImageError
 
 
 def inputs(paths: Iterable[str]) -> Iterator[Input]:
-    """The images in a folder, or what was named, even if it is none, and what is left out with the reason."""
+    """The images in a folder or a zip, or what was named, even if it is none, and what is left out with the reason."""
     taken = set()
-    for name, place, error in (file for path in paths for file in _below(path)):
+    for name, place, error, read in (file for path in paths for file in _below(path)):
         n, unique = 2, place
         while str(unique).casefold() in taken:  # a/cat.png and b/cat.png were both named
             unique, n = place.with_name(f"{place.name}.{n}"), n + 1
         taken.add(str(unique).casefold())
-        yield Input(name, unique, error)
+        yield Input(name, unique, error, read)
 
 
 def _below(name: str) -> Iterator[Input]:
     path = Path(name)
     if not name:
         yield Input(name, path, "An empty name was given; is a variable unset?")
-    elif not os.path.isdir(path):  # noqa: PTH112 - pathlib's raises for names too long
+    elif is_zip(name) and os.path.isfile(path):  # noqa: PTH113 - pathlib's raises for names too long
+        yield from _in_zip(path)
+    elif not os.path.isdir(path):  # noqa: PTH112 - as above
         overlay = f"{path.name} is an overlay that this command wrote; give the picture that it shows."
         yield Input(str(path), Path(path.name), overlay if is_overlay(path) else "")
     else:
@@ -111,3 +116,16 @@ def _below(name: str) -> Iterator[Input]:
             log.warning(OVERLAYS, path, f"{found.overlays:,}")
         for file in sorted([*found.images, *found.left_out]):
             yield Input(str(file), file.relative_to(path), found.left_out.get(file, ""))
+
+
+def _in_zip(path: Path) -> Iterator[Input]:
+    try:
+        found = open_zip(path)
+    except ImageError as error:
+        yield Input(str(path), Path(path.name), str(error))
+        return
+    if not found.pictures and not found.left_out:
+        yield Input(str(path), Path(path.name), f"{path} holds no images ({found.others:,} other files).")
+    for name in sorted([*found.pictures, *found.left_out]):
+        place = Path(path.stem) / PurePosixPath(name) if name in found.pictures else Path(path.stem)
+        yield Input(f"{path}/{name}", place, found.left_out.get(name, ""), partial(found.read, name))

@@ -40,7 +40,7 @@ def results(model: "Detector", options: argparse.Namespace, files: Sequence[Inpu
 def origin(file: Input) -> dict:
     """What the file says, as JSON, or {"error"}."""
     try:
-        return as_json.origin_to_json(provenance.read(file.name))
+        return as_json.origin_to_json(provenance.read(file.read() if file.read else file.name))
     except ImageError as error:  # gone since it was listed, or no image
         return {"error": str(error)}
 
@@ -52,7 +52,9 @@ def _open(
     the very bytes that were opened."""
     source, name = file.name, Path(file.name).name
     try:
-        if keep and not file.error:
+        if file.read and not file.error:
+            source = file.read()
+        elif keep and not file.error:
             source = read_file(Path(source), name)
         return file.error or model.prepare(source, longest, name), source
     except ImageError as error:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Seen:
     """One picture's answer, and what was asked for beside it: None where it was not, or where nothing is to judge."""
 
-    image: "Prepared"
+    image: "Prepared | None"  # None where only the answer is wanted any more
     verdict: Verdict
     said: Provenance
     steady: "Steadiness | None" = None

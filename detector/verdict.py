@@ -1,5 +1,6 @@
 """Probabilities -> sides, bands and words. One place, so that page, command, reports and figures say the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,14 @@ def share(answers: dict, truth: str, answered: str, word: str | None = None) -> 
     n = sum(sum(bands.values()) for bands in answers[truth].values())
     found = answers[truth][answered]
     return (sum(found.values()) if word is None else found[word]) / max(n, 1)
+
+
+def share_flagged_rightly(answers: dict, share_ai: float, words: Sequence[str] = tuple(BANDS)) -> float | None:
+    """Of the images that are called AI in one of `words`, the share that an AI made, in a pile of which `share_ai` is
+    (Bayes); None where none would be called so. `answers`: see `share`."""
+    caught, accused = (sum(share(answers, truth, "ai", word) for word in words) for truth in ("ai", "human"))
+    flagged = share_ai * caught + (1 - share_ai) * accused
+    return share_ai * caught / flagged if flagged else None
 
 
 def error_rates(verdict: Verdict, answers: dict) -> str:

@@ -1,11 +1,13 @@
 """The command's results as a CSV file, which destroys nothing and which no spreadsheet runs."""
 
 import csv
+import io
 import logging
 import shutil
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TextIO
 
 from detector import CLASSES
 from detector.images import SUFFIXES
@@ -43,6 +45,19 @@ def to_row(result: dict) -> dict:
         flat |= {"map_check": "passed" if checked["passed"] else "failed"}
     flat |= {"c2pa": origin.get("c2pa"), "file_says": said}
     return {key: _cell(flat[key]) for key in CSV_FIELDS if flat.get(key) not in (None, "")}
+
+
+def to_text(results: Iterable[dict]) -> str:
+    """The lines of the command's JSON as a whole CSV file."""
+    file = io.StringIO()
+    rows = _writer(file)
+    rows.writeheader()
+    rows.writerows(map(to_row, results))
+    return file.getvalue()
+
+
+def _writer(file: TextIO) -> csv.DictWriter:
+    return csv.DictWriter(file, CSV_FIELDS, quoting=csv.QUOTE_NONNUMERIC)
 
 
 def _cell(value):
@@ -101,7 +116,7 @@ class CsvFile:
                 shutil.copymode(self.path, self.target)
         except OSError as error:
             raise self._failed(error) from error
-        self.rows = csv.DictWriter(self.file, CSV_FIELDS, quoting=csv.QUOTE_NONNUMERIC)
+        self.rows = _writer(self.file)
         self._write(self.rows.writeheader)
         return self
 
