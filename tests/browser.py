@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from detector.verdict import Verdict
@@ -34,6 +35,17 @@ def give(page: Page, path: Path | dict) -> None:
     page.set_input_files("#image input[type=file]", path)
 
 
+def drag(page: Page, selector: str, *files) -> None:
+    """A drag from the desktop, as the browser itself makes it."""
+    page.locator(selector).scroll_into_view_if_needed()
+    box = page.locator(selector).bounding_box()
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + min(box["height"] / 2, 40)}
+    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
+    session = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        session.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
+
+
 def percent(p: float) -> str:
     return "<1 %" if p < 0.01 else ">99 %" if p > 0.99 else f"{p * 100:.0f} %"
 
@@ -57,3 +69,18 @@ def visitor(context: BrowserContext, url: str) -> Iterator[Page]:
     yield page
     assert page.complaints == []
     page.close()
+
+
+def overflowing(page: Page) -> list[str]:
+    """What runs over the right edge of the page, or has more in it than its width shows."""
+    return page.evaluate("""() => [...document.querySelectorAll("#title *, #rooms .html-container *")].filter((e) => {
+        if (!e.checkVisibility() || e.closest(".pictures")) return false; // that scrolls sideways on a phone
+        const cut = e.scrollWidth > e.clientWidth + 1 && e.clientWidth && getComputedStyle(e).display !== "inline";
+        return e.getBoundingClientRect().right > innerWidth + 0.5 || (cut && !e.matches("select, canvas"));
+    }).map((e) => e.outerHTML.slice(0, 80))""")
+
+
+def axe(page: Page) -> list[str]:
+    """What axe-core complains of, in all that is ours and shown."""
+    found = Axe().run(page, context={"include": [["#title"], ["#rooms"]]}).response["violations"]
+    return [f"{fault['id']}: {node['html'][:120]}" for fault in found for node in fault["nodes"]]

@@ -4,13 +4,12 @@ import re
 from dataclasses import replace
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from detector.hub import PUBLISHED, PUBLISHED_FILE
 from detector.verdict import share
-from tests.browser import WAIT, answered, give
+from tests.browser import WAIT, answered, axe, give, overflowing
 from tests.conftest import EXAMPLES
 from tests.running import NO_HUB, running_app
 from ui.answer import card
@@ -114,15 +113,6 @@ def test_every_request_stays_on_this_host(page, url):
     assert [asked for asked in page.asked if not asked.startswith((url, "data:", "blob:"))] == []
 
 
-def overflowing(page: Page) -> list[str]:
-    """What runs over the right edge of the page, or has more in it than its width shows."""
-    return page.evaluate("""() => [...document.querySelectorAll("#title *, #image *, #examples *")].filter((e) => {
-        if (!e.checkVisibility() || e.closest(".pictures")) return false; // that scrolls sideways on a phone
-        const cut = e.scrollWidth > e.clientWidth + 1 && e.clientWidth && getComputedStyle(e).display !== "inline";
-        return e.getBoundingClientRect().right > innerWidth + 0.5 || (cut && !e.matches("select, canvas"));
-    }).map((e) => e.outerHTML.slice(0, 80))""")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_narrow_and_wide_light_and_dark(browser, url, scheme):
     """Nothing runs over the edge; axe finds nothing; on a phone the verdict stands first and is scrolled to."""
@@ -158,12 +148,6 @@ def test_narrow_and_wide_light_and_dark(browser, url, scheme):
             timeout=WAIT,
         )
     context.close()
-
-
-def axe(page: Page) -> list[str]:
-    """What axe-core complains of, in all that is ours."""
-    found = Axe().run(page, context={"include": [["#title"], ["#image"], ["#examples"]]}).response["violations"]
-    return [f"{fault['id']}: {node['html'][:120]}" for fault in found for node in fault["nodes"]]
 
 
 def test_targets_are_large_enough_for_a_thumb(page):

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Route, expect
 
 from tests import client
-from tests.browser import CHROMIUM, FLAGS, WAIT, answered, give, percent
+from tests.browser import CHROMIUM, FLAGS, WAIT, answered, drag, give, percent
 from tests.conftest import EXAMPLES
 from tests.running import NO_HUB, running_app
 from ui.gallery import bundled_examples, shuffled
@@ -20,17 +20,6 @@ CAT, COFFEE, ROCKET = (EXAMPLES / name for name in ("chelsea.png", "coffee.png",
 @pytest.fixture(scope="module")
 def verdicts(bundled) -> dict:
     return {path: bundled.predict([path])[0] for path in (CAT, COFFEE, ROCKET)}
-
-
-def drag(page: Page, selector: str, *files) -> None:
-    """A drag from the desktop, as the browser itself makes it."""
-    page.locator(selector).scroll_into_view_if_needed()
-    box = page.locator(selector).bounding_box()
-    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + min(box["height"] / 2, 40)}
-    data = {"items": [], "files": [str(file) for file in files], "dragOperationsMask": 1}
-    session = page.context.new_cdp_session(page)
-    for kind in ("dragEnter", "dragOver", "drop"):
-        session.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
 
 
 def paste(page: Page, name: str, data: bytes, kind: str) -> None:
@@ -102,16 +91,6 @@ def test_text_is_pasted_into_a_field_and_elsewhere_is_a_sentence_that_costs_noth
     page.keyboard.press("Control+v")
     expect(page.locator("#image .note")).to_have_text(NO_FILE)
     answers(page, COFFEE, verdicts)
-
-
-def test_of_several_files_the_first_picture_is_judged_and_that_is_said(page, verdicts, tmp_path):
-    (tmp_path / "notes.txt").write_text("no picture")
-    drag(page, "#answer", tmp_path / "notes.txt", CAT, COFFEE)
-    answers(page, CAT, verdicts)
-    note = page.locator("#image .note")  # it stays beside the answer
-    expect(note).to_have_text("One at a time: of the 3 files, chelsea.png is judged; the rest was left out.")
-    give(page, COFFEE)
-    expect(note).to_have_text("")
 
 
 @pytest.mark.parametrize(("name", "kind", "data", "words"), [

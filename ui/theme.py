@@ -10,7 +10,7 @@ THEME = gr.themes.Monochrome(
 CSS = """
 :root { --ai: #d55e00; --other-ai: #e69f00; --human: #0072b2; }
 .dark { --ai: #ff8533; --other-ai: #f5c04a; --human: #56b4e9; }
-.gradio-container { max-width: 1240px !important; margin: auto; }
+.gradio-container { width: 100%; max-width: 1240px !important; margin: auto; }
 .gradio-container .main { padding: 12px 20px; }
 .gradio-container .column { gap: 6px; }
 #title h1 { font-size: 1.6em; margin: 0; }
@@ -18,12 +18,15 @@ CSS = """
 #rooms { gap: 0; }
 #rooms .tabitem { padding: 0; border: 0; }
 #rooms .tab-wrapper { margin: 0 16px; height: auto; padding: 0; }
-#rooms .tab-container { height: auto; min-height: 44px; flex-wrap: wrap; overflow: visible; }
+#rooms .tab-wrapper { border-bottom: 1px solid var(--border-color-primary); }
+#rooms .tab-container { background: none; height: auto; min-height: 44px; flex-wrap: wrap; overflow: visible; }
 #title .html-container { padding-bottom: 0; }
 #rooms [role="tab"] { height: 44px; padding: 0 1em; font-size: 1em; color: var(--body-text-color); }
 #rooms [role="tab"][aria-selected="true"] { font-weight: 700; }
+.room > * { min-width: 0; }
 .room { display: grid; gap: 12px; padding: 4px 0 24px; }
-.room :is(h2, h3) { margin: 0; }
+.room :is(h2, h3) { margin: 0; font-weight: 600; }
+.room h2 { font-size: 1.15em; }
 .room p { margin: 0; max-width: 46em; }
 .room [hidden] { display: none !important; }
 [data-testid="status-tracker"], .toast-wrap { display: none; } /* what it says is said in words */
@@ -36,5 +39,8 @@ CSS = """
 @media (forced-colors: active) {
   #image :is(.meter, .dots, .bar, .tile), #examples .picture { forced-color-adjust: none; }
 }
-@media (max-width: 740px) { .gradio-container .main { padding: 10px 14px; } }
+@media (max-width: 740px) {
+  .gradio-container .main { padding: 10px 14px; }
+  #rooms [role="tab"] { padding: 0 0.6em; }
+}
 """

@@ -95,6 +95,7 @@ const received = async () => {
   }
   if (said.answer.error) return refuse(said.answer.error);
   answer = said.answer;
+  window.detectorSource = source; // for the other rooms
   showOrigin(answer.origin);
   if (answer.nothing) {
     setState("failed");

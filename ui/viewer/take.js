@@ -27,14 +27,9 @@ const tooLarge = (file) => {
     return `${file.name} has ${megabytes(file.size)} MB and the limit is ${megabytes(props.most)} MB; save it smaller or as a JPEG and try again.`;
 };
 
-const isImage = (file) => file.type.startsWith("image/") || /\.(hei[cf]|avif|jfif|tiff?)$/i.test(file.name);
-
-const take = async (files) => {
-  const file = files.find(isImage) ?? files[0];
+const take = async (file) => {
   const mine = begin(file.name);
   reveal();
-  if (files.length > 1)
-    find(".note").textContent = `One at a time: of the ${files.length} files, ${file.name} is judged; the rest was left out.`;
   const error = tooLarge(file);
   if (error) return refuse(error);
   const seen = decoded(file, LONGEST).then(
@@ -53,6 +48,36 @@ const take = async (files) => {
   }
 };
 
+const isHere = (room) => document.getElementById(`${room}-room`)?.checkVisibility();
+const enter = () => isHere("check") || openRoom("check");
+
+// The files in a folder that was dropped, and in those in it.
+const filesIn = async (entry) => {
+  if (entry.isFile) {
+    const file = await new Promise((done) => entry.file(done, () => done(null))); // null: it is gone
+    return file ? [{ file, name: entry.fullPath.slice(1), inside: entry.fullPath.lastIndexOf("/") > 0 }] : [];
+  }
+  const [reader, found] = [entry.createReader(), []];
+  for (;;) {
+    const some = await new Promise((done) => reader.readEntries(done, () => done([]))); // a hundred at a time
+    if (!some.length) return found;
+    for (const one of some) found.push(...(await filesIn(one)));
+  }
+};
+
+// One picture is for this room. Several, a folder or a zip are for "Many pictures", and so is all that is given there.
+const give = async (files, entries = [], here = false) => {
+  const folder = entries.some(({ isDirectory }) => isDirectory);
+  if (here || (files.length === 1 && !folder && !/\.zip$/i.test(files[0].name) && !isHere("many"))) {
+    enter();
+    return take(files[0]);
+  }
+  const given = folder ? (await Promise.all(entries.map(filesIn))).flat() : files.map((file) => ({ file, name: file.name }));
+  window.detectorPile = [...(window.detectorPile ?? []), ...given];
+  openRoom("many");
+  window.dispatchEvent(new CustomEvent("detector-pile"));
+};
+
 const clear = () => {
   begin("");
   clearTimeout(timer);
@@ -66,7 +91,7 @@ find(".pick").addEventListener("click", () => picker.click());
 picker.addEventListener("change", () => {
   const files = [...picker.files];
   picker.value = ""; // so that the same file can be picked again
-  if (files.length) take(files);
+  if (files.length) give(files);
 });
 find(".clear").addEventListener("click", clear);
 
@@ -96,7 +121,8 @@ everywhere("drop", (event) => {
   event.preventDefault();
   event.stopPropagation();
   viewer.classList.remove("over");
-  files.length ? take(files) : tellNoFile();
+  const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  files.length ? give(files, entries) : tellNoFile();
 });
 everywhere("paste", (event) => {
   const files = [...(event.clipboardData?.files ?? [])];
@@ -105,8 +131,18 @@ everywhere("paste", (event) => {
   if ((text || !files.length) && writes(event.target)) return;
   event.preventDefault();
   event.stopPropagation();
-  files.length ? take(files) : tellNoFile();
+  files.length ? give(files) : tellNoFile();
 });
+
+// Out of the list of "Many pictures".
+window.addEventListener("detector-take", ({ detail: { file, path, name } }) => {
+  if (file) return give([file], [], true);
+  enter();
+  begin(name);
+  reveal();
+  source = { file: { path, meta: { _type: "gradio.FileData" } } };
+  ask("upload", { ...source, unseen: true });
+}, { signal });
 
 // One of the gallery: its small copy is there at once, and the server sends the larger one with the answer.
 window.addEventListener("detector-example", ({ detail: { example, title, thumbnail } }) => {
