@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,23 +43,28 @@ if TYPE_CHECKING:
     from detector.serving import Service
 
 TITLE = "DALL-E, human, or another AI?"
-ROOMS = {"Many pictures": many, "Play": quiz, "Compare": compare, "How it works": about}  # beside "Check"
 MAX_UPLOAD = "80mb"  # above detector.images.MAX_FILE, so that its sentence is the one people read
 MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
 SWEEP_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
 CLOSE_SECONDS = 3  # for what is being answered when the program is told to end
 
 
-def build_demo(model: Future, examples: Future) -> gr.Blocks:
-    """The page for futures of a Service and of a list of `ui.gallery.Example`: it is up before they are there."""
+def build_demo(model: Future, examples: Future, others: Sequence[str] = ()) -> gr.Blocks:
+    """The page for futures of a Service and of a list of `ui.gallery.Example`: it is up before they are there. `others`
+    are further models to be compared with."""
     with Blocks(title=TITLE, analytics_enabled=False) as demo:
         title = gr.HTML(check.headline_html(""), elem_id="title")
         with gr.Tabs(elem_id="rooms", overflow_behavior="wrap"):  # each comes into the page when it is first opened
             with gr.Tab("Check", id="check", elem_id="check-room"):
                 check.draw(demo, title, model, examples)
-            for name, room in ROOMS.items():
-                with gr.Tab(name, elem_id=f"{room.__name__.removeprefix('ui.')}-room"):
-                    room.draw(model, examples)
+            with gr.Tab("Many pictures", elem_id="many-room"):
+                many.draw(model)
+            with gr.Tab("Play", elem_id="quiz-room"):
+                quiz.draw(model, examples)
+            with gr.Tab("Compare", elem_id="compare-room"):
+                compare.draw(model, examples, others)
+            with gr.Tab("How it works", elem_id="about-room"):
+                about.draw(model, examples)
     return demo.queue(max_size=MAX_WAITING, api_open=False)
 
 
@@ -91,6 +97,9 @@ def main(arguments: list[str] | None = None) -> None:
     add_model(parser)
     add_engine(parser)
     parser.add_argument("--examples", type=Path, metavar="DIR", help="gallery of any folder of class folders")
+    parser.add_argument(
+        "--compare-with", nargs="+", default=[], metavar="MODEL", help="further models that Compare offers"
+    )
     # Gradio's own defaults, $GRADIO_SERVER_NAME and $GRADIO_SERVER_PORT among them: a Space sets those.
     parser.add_argument("--host", default=LOCALHOST_NAME, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, help="0: any free one (default: the first free one from 7860)")
@@ -110,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
             model = in_background(service, options.model, options.precision, options.device)
             model.add_done_callback(log_failure)
             examples = in_background(lambda: gallery.with_thumbnails(gallery.shuffled(found or our_examples())))
-            demo = build_demo(model, examples)
+            demo = build_demo(model, examples, options.compare_with)
             serve(demo, host, port, options.share)
             while not stop.wait(SWEEP_EVERY):
                 folder.sweep(check.KEEP_SECONDS)

@@ -34,7 +34,7 @@ FLAGS = {"called AI at all": tuple(BANDS), "called likely or very likely AI": tu
 FLAGS["called very likely AI"] = tuple(BANDS)[:1]
 
 
-def draw(model: Future, gallery: Future) -> None:
+def draw(model: Future) -> None:
     """Draw the tab. The future yields a Service."""
     room = Room(
         "many", ["many/table", "many/pile"], "many", at_once=AT_ONCE, most=MAX_FILE, suffixes=sorted(SUFFIXES),
