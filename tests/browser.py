@@ -71,13 +71,16 @@ def visitor(context: BrowserContext, url: str) -> Iterator[Page]:
     page.close()
 
 
-def overflowing(page: Page) -> list[str]:
-    """What runs over the right edge of the page, or has more in it than its width shows."""
-    return page.evaluate("""() => [...document.querySelectorAll("#title *, #rooms .html-container *")].filter((e) => {
-        if (!e.checkVisibility() || e.closest(".pictures")) return false; // that scrolls sideways on a phone
+def overflowing(page: Page, scrolled: str = ".pictures") -> list[str]:
+    """What runs over the right edge of the page, or has more in it than its width shows; `scrolled` may."""
+    return page.evaluate(
+        """(scrolled) => [...document.querySelectorAll("#title *, #rooms .html-container *")].filter((e) => {
+        if (!e.checkVisibility() || e.closest(scrolled)) return false; // that scrolls sideways
         const cut = e.scrollWidth > e.clientWidth + 1 && e.clientWidth && getComputedStyle(e).display !== "inline";
         return e.getBoundingClientRect().right > innerWidth + 0.5 || (cut && !e.matches("select, canvas"));
-    }).map((e) => e.outerHTML.slice(0, 80))""")
+    }).map((e) => e.outerHTML.slice(0, 80))""",
+        scrolled,
+    )
 
 
 def axe(page: Page) -> list[str]:

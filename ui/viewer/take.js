@@ -158,3 +158,4 @@ window.addEventListener("detector-example", ({ detail: { example, title, thumbna
 
 dropOther();
 showWords(props.invitation);
+if (new URLSearchParams(location.search).has("class")) openRoom("quiz"); // see quiz/class.js
