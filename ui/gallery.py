@@ -88,7 +88,7 @@ def with_thumbnails(examples: list[Example]) -> list[Example]:
             continue
         image.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE))
         buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=85)
+        image.save(buffer, "JPEG", quality=85, comment=b"")  # the file's own may tell whose it is
         found.append(replace(example, thumbnail=buffer.getvalue()))
     return found
 

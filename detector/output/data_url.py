@@ -12,7 +12,7 @@ def data_url(picture: Image.Image, longest: int | None = None) -> str:
         picture = picture.copy()
         picture.thumbnail((longest, longest))
     buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=90)
+    picture.save(buffer, "JPEG", quality=90, comment=b"")  # else that of the file goes along
     return address(buffer.getvalue())
 
 
