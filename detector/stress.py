@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from detector.predict import Detector
 
 SIDE = 1024  # pixels of the longer side that a picture is first made smaller to: what is sent on is seldom larger
-LADDER = (95, 90, 80, 70, 60, 50, 40, 30, 20)  # JPEG qualities
+LADDER = (95, 90, 60, 45, 30, 20)  # JPEG qualities; three of them are deliveries too
 HELD = 0.75  # share of deliveries with the same side; below it the words step down a band (benchmarks/steady.py)
 # Right in 48 % of the validation images with such an answer, and in 58 % of the test images (docs/steadiness.md).
 UNSTEADY = (

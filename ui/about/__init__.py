@@ -1,4 +1,4 @@
-"""The tab "How it works": one picture's way to its three numbers, what the model learned and where it fails, lessons."""
+"""The tab "How it works": a picture's way to three numbers, what the model learned and where it fails, lessons."""
 
 import threading
 from collections.abc import Callable
@@ -36,7 +36,8 @@ def draw(model: Future, gallery: Future) -> None:
     fooled = once(lambda: fooling(model.result(), gallery.result()[:MOST]))
     door("about_fooled", lambda asked: fooled())
     with gr.Accordion("Lessons: four for a class, 10 to 20 minutes each", open=False, elem_id="lessons"):
-        gr.Markdown(LESSONS.read_text("utf-8").partition("\n")[2])  # the accordion has its title
+        text = LESSONS.read_text("utf-8").partition("\n")[2]  # the accordion has its title
+        gr.Markdown(text.replace("\n## ", "\n### "))
 
 
 def about_steps(model: Future, gallery: Future, folder: str, asked: dict) -> dict:

@@ -43,7 +43,7 @@ const showModel = ({ name, notes, figures, confusion, pictures, card, generators
   const known = find(".known");
   if (confusion.length)
     known.append(
-      tableOf(figures, "How often it is right"),
+      ...figures.map(({ title, rows }) => tableOf(rows, title)),
       part("p", "", "Named rightly: of 100 pictures, each of the three classes counting alike; blind guessing gets 33. AI told from human: of 100 pairs, one picture of each kind, the AI-made one gets the higher number in so many; a coin gets 50."),
       confusionOf(confusion),
     );
@@ -67,7 +67,7 @@ const showGenerators = ({ rows, missed, notes }) => {
 const fooledOf = (title, pictures) => {
   const [side, list] = [part("div"), part("div", "thumbnails")];
   list.append(...pictures.map(({ picture, told, p_ai }) => {
-    const made = pictureOf({ src: picture, alt: told, title: `P(AI) ${percent(p_ai)}: ${told}` });
+    const made = pictureOf({ src: picture, alt: told, title: `It says ${p_ai < 0.5 ? "human-made" : "AI-made"}, P(AI) ${percent(p_ai)}. Truth: ${told}.` });
     made.className = "";
     return made;
   }));

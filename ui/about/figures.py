@@ -21,16 +21,16 @@ PUBLISHED = (
 )
 UNMEASURED = "Nobody has measured how often this model is right."
 SPLITS = {
-    "test": "Pictures kept for this table alone (test)",
-    "val": "Pictures that steered the training (validation)",
+    "test": "{n:,} pictures kept for this table alone (test)",
+    "val": "{n:,} pictures that steered the training (validation)",
 }
 VARIANTS = {
-    "clean": "as they are (clean)",
-    "web": "compressed once, JPEG 70 (web)",
-    "hard": "half as large, JPEG 40 (hard)",
-    "degraded": "as they come after a random trip through the web (degraded)",
+    "clean": "As they are (clean)",
+    "web": "Compressed once, JPEG 70 (web)",
+    "hard": "Half as large, JPEG 40 (hard)",
+    "degraded": "After a random trip through the web (degraded)",
 }
-HEADER = ["Pictures", "How many", "Named rightly, of 100 (balanced accuracy)", "AI told from human, of 100 (AUROC)"]
+HEADER = ["Pictures", "Named rightly, of 100 (balanced accuracy)", "AI told from human, of 100 (AUROC)"]
 # File in the folder -> what it is called, and what it shows to those who do not see it.
 PICTURES = {
     "reliability.png": (
@@ -70,7 +70,7 @@ def about_model(judge: "Detector") -> dict:
     return {
         "name": f"{title_of(judge.name)} ({judge.name})" if title_of(judge.name) != judge.name else judge.name,
         "notes": notes,
-        "figures": [HEADER, *figures(judge.config)],
+        "figures": figures(judge.config),
         "confusion": judge.config.metrics["test"]["clean"]["confusion"] if judge.config.measured else [],
         "pictures": pictures,
         "card": parts(card.read_text("utf-8")) if card and card.is_file() else [],
@@ -87,17 +87,19 @@ def folder_of(name: str) -> Path | None:
     return Path(name) if Path(name).is_dir() else None
 
 
-def figures(config: "Config") -> list[list[str]]:
-    """A row for each split and variant that was measured."""
-    if not config.measured:
-        return []
+def figures(config: "Config") -> list[dict]:
+    """A table {"title", "rows"} for each split that was measured."""
+    measured = config.metrics if config.measured else {}
     return [
-        [f"{words}, {as_what}", f"{found['n']:,}", of_100(found["balanced_accuracy"]),
-         of_100(found["ai_vs_human"]["auroc"])]
-        for split, words in SPLITS.items() if split in config.metrics
-        for variant, as_what in VARIANTS.items()
-        for found in [config.metrics[split][variant]]
-    ]  # fmt: skip
+        {"title": words.format(n=measured[split]["clean"]["n"]), "rows": [HEADER, *map(row_of, measured[split].items())]}
+        for split, words in SPLITS.items()
+        if split in measured
+    ]
+
+
+def row_of(variant: tuple[str, dict]) -> list[str]:
+    name, found = variant
+    return [VARIANTS[name], of_100(found["balanced_accuracy"]), of_100(found["ai_vs_human"]["auroc"])]
 
 
 def of_100(share: float | None) -> str:
@@ -119,12 +121,12 @@ def pictures_in(folder: Path) -> tuple[list[dict], list[str]]:
 
 
 def parts(card: str) -> list[dict]:
-    """A model card's Markdown as {"title", "blocks"}; a block is {"text"}, {"items"} or {"rows"}, whose first row is the
-    header. All of it is text. Left out: metadata, code, pictures, and the figures, which the config has."""
+    """A model card's Markdown as {"title", "blocks"}; a block is {"text"}, {"items"} or {"rows"}, the header first. All
+    of it is text. Left out: metadata, code, pictures, and the figures, which the config has."""
     text = re.sub(r"\A---\n.*?\n---\n|^```.*?^```|^!\[.*?$|^# .*?$", "", card, flags=re.M | re.S)
     found = []
     for section in re.split(r"^(?=##+ )", text, flags=re.M):
-        heading, body = re.match(r"(?:##+ (.*)\n)?(.*)", section, re.S).groups("")
+        heading, body = re.match(r"(?:##+ ([^\n]*)\n)?(.*)", section, re.S).groups("")
         part = {"title": HEADINGS.get(heading, plain(heading)), "blocks": []}
         tables = []
         for block in filter(None, re.split(r"\n\s*\n", body.strip())):

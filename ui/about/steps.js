@@ -13,7 +13,9 @@ const cell = (tag, text, scope = "") => {
 // Rows of text, the header first, in a box that scrolls by itself where they are too wide.
 const tableOf = ([header, ...rows], title) => {
   const [box, table, head, body] = [part("div", "box"), part("table"), part("thead"), part("tbody")];
-  [box.tabIndex, box.role, box.ariaLabel] = [0, "region", title];
+  box.tabIndex = 0;
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", title);
   head.append(part("tr"));
   head.firstChild.append(...header.map((text) => cell("th", text, "col")));
   for (const [first, ...rest] of rows) {
@@ -47,7 +49,7 @@ const showClass = (index) => {
   const map = found.terms[index];
   const canvas = find(".cells canvas");
   paint(canvas, small, found.terms, index, true, 0.8);
-  canvas.ariaLabel = `The square in grey under its map: red where it speaks for ${NAMES[index]}, blue where against`;
+  canvas.setAttribute("aria-label", `The square in grey under its map: red where it speaks for ${NAMES[index]}, blue where against`);
   find(".cells").style.setProperty("--rows", map.length);
   find(".cells").style.setProperty("--columns", map[0].length);
   find(".class").textContent = NAMES[index];
@@ -57,7 +59,7 @@ const showClass = (index) => {
     const row = part("tr");
     row.append(...line.map((term) => {
       const made = part("td", "", signed(1000 * term, 0));
-      made.style.setProperty("--paint", `rgb(${colourOf(term, true)} / ${0.4 * Math.abs(term) / peak})`);
+      made.style.setProperty("--paint", `rgb(${colourOf(term, true).join(" ")} / ${(0.4 * Math.abs(term)) / peak})`);
       return made;
     }));
     return row;
