@@ -29,6 +29,13 @@ CSS = """
 .room h2 { font-size: 1.15em; }
 .room p { margin: 0; max-width: 46em; }
 .room [hidden] { display: none !important; }
+.room select { appearance: auto; min-height: 44px; min-width: 0; max-width: 100%; font: inherit;
+  color: var(--body-text-color); background: var(--background-fill-primary); border: 1px solid var(--border-color-primary); border-radius: 6px; }
+.meter { display: block; height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden; }
+.meter i { display: block; height: 100%; }
+.dalle .meter i { background: var(--ai); }
+.other_ai .meter i { background: var(--other-ai); }
+.human .meter i { background: var(--human); }
 [data-testid="status-tracker"], .toast-wrap { display: none; } /* what it says is said in words */
 .button { min-height: 44px; padding: 0 1em; font: inherit; color: var(--body-text-color);
   cursor: pointer; background: none; border: 1px solid var(--border-color-primary); border-radius: 8px; }
