@@ -2,6 +2,7 @@
 
 import json
 import re
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,17 @@ def test_every_option_is_documented(command):
     assert options or command[-1] in ("push", "experiments.bundled.collect")  # these two take no options
     documented = set(re.findall(r"--[a-z-]+", "".join(page.read_text("utf-8") for page in PAGES)))
     assert options - documented == set()
+
+
+def test_every_room_and_endpoint_is_documented(url):
+    with urllib.request.urlopen(f"{url}/config") as answer:
+        config = json.load(answer)
+    rooms = [part["props"]["label"] for part in config["components"] if part["type"] == "tabitem"]
+    public = [event["api_name"] for event in config["dependencies"] if event["api_visibility"] == "public"]
+    assert rooms[0] == "Check"
+    assert [room for room in rooms if f"\n| {room} | " not in README] == []
+    assert "predict" in public
+    assert [name for name in public if f'api_name="/{name}"' not in README] == []
 
 
 def test_readme_quotes_the_benchmarks():

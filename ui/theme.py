@@ -39,7 +39,7 @@ CSS = """
 [data-testid="status-tracker"], .toast-wrap { display: none; } /* what it says is said in words */
 .button { min-height: 44px; padding: 0 1em; font: inherit; color: var(--body-text-color);
   cursor: pointer; background: none; border: 1px solid var(--border-color-primary); border-radius: 8px; }
-#rooms :is(button, input, summary, select, a, [tabindex]):focus-visible {
+#rooms :is(button, input, summary, select, a, [tabindex="0"]):focus-visible {
   outline: 3px solid var(--human); outline-offset: 1px; }
 #rooms :is(input, select) { color-scheme: light; }
 .dark #rooms :is(input, select) { color-scheme: dark; }
