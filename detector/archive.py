@@ -9,6 +9,9 @@ from zipfile import ZipFile, ZipInfo
 from detector.images import MAX_FILE, SUFFIXES, ImageError
 
 MAX_MEMBERS = 5000  # files in a zip; their names alone take 1 MB
+NAME_BYTES = 400  # of an entry in the directory, on average
+END = 2**16 + 22  # bytes: the end record with the longest comment
+MAX_RATIO = 100  # of a picture's bytes to those in the zip; pixels without noise are not sent around
 MAX_UNPACKED = 2 * 2**30  # bytes of all its pictures together
 DAMAGED = "is damaged or is no zip; make it anew, or give the folder itself."
 
@@ -26,7 +29,7 @@ class Archive:
         """The bytes of a picture, no more than MAX_FILE. Raises ImageError."""
         try:
             with self.file.open(self.pictures[name]) as member:
-                return member.read()  # never more than the size that `open_zip` has looked at
+                return member.read(self.pictures[name].file_size)  # a size, or zlib is let make a gigabyte
         except Exception as error:  # hostile bytes can raise anything; the cause is kept
             raise ImageError(f"{name} cannot be unpacked; make the zip anew, or give the picture itself.") from error
 
@@ -38,7 +41,11 @@ def is_zip(name: str) -> bool:
 def open_zip(path: Path) -> Archive:
     """What is in a zip. Raises ImageError: it is none, or holds too much."""
     try:
+        if _too_long(path):
+            raise ImageError(f"{path.name} holds too many files; the limit is {MAX_MEMBERS:,}; give the folder itself.")
         file = ZipFile(path)
+    except ImageError:
+        raise
     except Exception as error:  # as above
         raise ImageError(f"{path.name} {DAMAGED}") from error
     members = [member for member in file.infolist() if not member.is_dir()]
@@ -63,6 +70,16 @@ def open_zip(path: Path) -> Archive:
     return Archive(pictures, left_out, others, file)
 
 
+def _too_long(path: Path) -> bool:
+    """Whether the directory of a zip is longer than that of MAX_MEMBERS files, before it is read: a million entries
+    take minutes."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - END))
+        end = file.read()
+    place = end.rfind(b"PK\5\6")  # the end record (APPNOTE 4.3.16); ZipFile tells where there is none
+    return place >= 0 and int.from_bytes(end[place + 12 : place + 16], "little") > MAX_MEMBERS * NAME_BYTES
+
+
 def _of_a_system(name: str) -> bool:
     """Whether it is what an operating system leaves in folders."""
     parts = PureWindowsPath(name).parts  # which takes both kinds of slashes
@@ -85,6 +102,8 @@ def _fault(member: ZipInfo) -> str:
         return f"has {member.file_size / 2**20:.0f} MB and the limit is {MAX_FILE / 2**20:.0f} MB; save it smaller."
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others may need any memory
         return "is packed in an unusual way; make the zip anew."
+    if member.file_size > MAX_RATIO * max(member.compress_size, 2**13):
+        return "is packed as no picture is; save it as a JPEG or PNG."
     return ""
 
 
@@ -99,7 +118,8 @@ def unpack(archive: Archive, folder: Path) -> dict[str, Path]:
             archive.left_out[name] = str(error)
             continue
         plain = PurePosixPath(name.replace("\\", "/"))
-        path = folder / str(number) / f"{plain.stem[:80]}{plain.suffix}"
+        stem = plain.stem.encode("utf-8", "replace")[:200].decode("utf-8", "ignore")  # file systems take 255 bytes
+        path = folder / str(number) / f"{stem}{plain.suffix}"
         path.parent.mkdir(parents=True)
         path.write_bytes(data)
         found[name] = path

@@ -1,160 +1,177 @@
-"""The tab How it works: its numbers add up, its figures are the model's own, whose pictures are is told on demand."""
+"""The tab "How it works": the steps are the model's own, the figures its files', and nothing is told too early."""
 
+import base64
+import io
 import json
+import threading
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
-from playwright.sync_api import expect
+from PIL import Image
+from torchvision.models import densenet121
 
-from detector.checkpoint import Config, save_checkpoint
-from detector.transforms import eval_transforms
-from tests.browser import WAIT, axe, give, overflowing, percent
+from detector.checkpoint import BUNDLED, Config
+from detector.hub import PUBLISHED
+from detector.images import ImageError
+from detector.serving import Service
+from detector.verdict import NAMES
 from tests.client import Page as Client
 from tests.client import Refused
 from tests.conftest import EXAMPLES
-from tests.running import NO_HUB, running_app
-from ui.about.figures import folder_of, sections, tables
-from ui.about.steps import steps
-from ui.gallery import bundled_examples
-from ui.shared import NO_QUESTION
+from ui.about import about_steps, fooling, once
+from ui.about.figures import UNMEASURED, about_model, generators, of_100, parts
+from ui.gallery import Example
+from ui.shared import GONE, NO_QUESTION
 
-CAT = EXAMPLES / "chelsea.png"
+CAT, COFFEE = EXAMPLES / "chelsea.png", EXAMPLES / "coffee.png"
+EVIL = "<img src=x onerror=alert(1)>"
 
 
-def test_cells_and_bias_are_the_score_and_the_scores_are_the_answer(bundled):
-    """Against the plain network, its head written out."""
-    from detector.images import open_image
+def done(value) -> Future:
+    future = Future()
+    future.set_result(value)
+    return future
 
-    found = steps(bundled, CAT)
-    x = eval_transforms()(open_image(CAT))
+
+@pytest.fixture
+def model(bundled) -> Future:
+    return done(Service(bundled))
+
+
+@pytest.mark.parametrize("by", ["example", "path"])
+def test_the_steps_add_up_to_what_plain_torchvision_computes(bundled, model, tmp_path, by):
+    (tmp_path / "cat.png").write_bytes(CAT.read_bytes())
+    asked = {"example": 0} if by == "example" else {"path": str(tmp_path / "cat.png")}
+    told = about_steps(model, done([Example(CAT, "human", "a cat")]), str(tmp_path), asked)
+    net = densenet121(num_classes=3).eval()
+    net.load_state_dict(bundled.model.state_dict())
+    seen = np.asarray(Image.open(CAT).convert("RGB").resize((224, 224), Image.BILINEAR))
+    x = (seen / 255 - bundled.config.mean) / bundled.config.std
     with torch.inference_mode():
-        features = torch.relu(bundled.model.features(x[None])[0])  # (1024, 7, 7)
-        weight, bias = bundled.model.classifier.weight, bundled.model.classifier.bias
-        terms = torch.einsum("ck,kij->cij", weight, features) / 49
-        logits = weight @ features.mean((1, 2)) + bias
-    assert torch.allclose(torch.tensor(found["evidence"]), terms, atol=1e-3)
-    assert found["logits"] == pytest.approx(logits.tolist(), abs=1e-3)
-    added = [total + start for total, start in zip(found["sums"], found["bias"], strict=True)]
-    assert added == pytest.approx(found["logits"], abs=1e-4)
+        logits = net(torch.tensor(x, dtype=torch.float32).permute(2, 0, 1)[None])[0].numpy()
+    terms = np.array(told["terms"])
+    assert terms.shape == (3, 7, 7)
+    np.testing.assert_allclose(terms.sum((1, 2)) + told["bias"], logits, atol=1e-3)
+    np.testing.assert_allclose(told["logits"], logits, atol=1e-3)
+    share = np.exp(logits / told["temperature"])
+    np.testing.assert_allclose(told["probs"], share / share.sum(), atol=1e-3)
     (verdict,) = bundled.predict([CAT])
-    shares = torch.softmax(torch.tensor(found["logits"]) / found["temperature"], 0)
-    assert shares.tolist() == pytest.approx(list(verdict.probs.values()), abs=1e-4)
-    assert found["probs"] == pytest.approx(list(verdict.probs.values()), abs=1e-6)
+    assert told["probs"] == pytest.approx(list(verdict.probs.values()), abs=1e-6)
+    assert list(NAMES)[told["label"]] == verdict.label
+    square = Image.open(io.BytesIO(base64.b64decode(told["square"].partition(",")[2])))
+    assert np.abs(np.asarray(square, float) - seen).mean() < 3  # a JPEG of it
 
 
-def test_a_picture_with_nothing_to_judge_says_so(bundled, tmp_path):
-    from PIL import Image
-
-    Image.new("RGB", (100, 100), "red").save(tmp_path / "plain.png")
-    assert "nothing to judge" in steps(bundled, tmp_path / "plain.png")["nothing"]
-
-
-def test_figures_are_those_of_the_models_own_files(bundled):
-    found = {section["title"]: section for section in sections(bundled)}
-    metrics = bundled.config.metrics
-    rows = found["How well"]["tables"][0]["rows"]
-    assert len(rows) == sum(map(len, metrics.values()))
-    clean = metrics["test"]["clean"]
-    assert rows[0][2:5] == ["1,293", f"{clean['balanced_accuracy'] * 100:.0f} %",
-                            f"{clean['ai_vs_human']['auroc'] * 100:.0f} %"]  # fmt: skip
-    confusion = found["What it takes for what"]["tables"][0]["rows"]
-    assert [[int(cell) for cell in row[1:4]] for row in confusion] == clean["confusion"]
-    by = found["Source by source"]["tables"]
-    assert sum(int(row[2]) for row in by[0]["rows"]) == clean["n"]
-    missed = [row[3] for row in found["97 generators: which are caught"]["tables"][0]["rows"]]
-    n = missed.count("Human")
-    assert len(missed) == 97
-    assert missed[:n] == ["Human"] * n
-    pictures = found["What it learned from, and what was audited"]["pictures"]
-    assert [one["name"] for one in pictures] == ["reliability.png"]
-    assert any("no curve" in text for text in found["What it learned from, and what was audited"]["texts"])
+def test_a_comment_in_a_file_does_not_tell_whose_it_is(model, tmp_path):
+    Image.open(CAT).convert("RGB").save(tmp_path / "cat.jpg", comment=b"by Stefan")
+    told = about_steps(model, done([Example(tmp_path / "cat.jpg", "human", "")]), "", {"example": 0})
+    assert b"Stefan" not in base64.b64decode(told["picture"].partition(",")[2])
 
 
-def test_a_model_that_nobody_measured_has_no_figures(published, tmp_path):
-    import detector
-
-    save_checkpoint(tmp_path / "mine", published, Config(temperature=2.0))
-    (only,) = sections(detector.load(str(tmp_path / "mine")))
-    assert any("no figures" in text for text in only["texts"])
-    assert only["tables"] == []
-    assert folder_of(str(tmp_path / "mine")) == tmp_path / "mine"
-    assert folder_of("hub VilaVision/AIgeneratedimagedetection@1234567") is None
+def test_nothing_to_judge_and_no_gallery_are_sentences(model, tmp_path):
+    Image.new("RGB", (300, 200), (9, 90, 200)).save(tmp_path / "plain.png")
+    told = about_steps(model, done([]), str(tmp_path), {"path": str(tmp_path / "plain.png")})
+    assert told["nothing"].startswith("There is nothing to judge: ")
+    assert "Check" in about_steps(model, done([]), "", {"example": 0})["nothing"]
 
 
-def test_tables_are_read_as_text():
-    text = "# x\n\n| a | b |\n|---|:-:|\n| <b>1</b> | 2 |\n| 3 | |\n\ntext | no table\n\n| lone |\n"
-    assert tables(text) == [{"caption": "", "head": ["a", "b"], "rows": [["<b>1</b>", "2"], ["3", ""]]}]
-
-
-@pytest.mark.parametrize("question", [
-    {}, [], {"example": -1}, {"example": 999}, {"example": "0"}, {"path": "/etc/passwd"}, {"path": None},
+@pytest.mark.parametrize(("question", "sentence"), [
+    ({"example": -1}, NO_QUESTION), ({"example": 999}, NO_QUESTION), ({"example": "0"}, NO_QUESTION),
+    ({"example": None}, NO_QUESTION), ({"example": 1.0}, NO_QUESTION), ({}, NO_QUESTION), ([], NO_QUESTION),
+    ({"path": 5}, NO_QUESTION), ({"path": "a\0b"}, NO_QUESTION), ({"path": None}, GONE),
+    ({"path": "/etc/hostname"}, GONE), ({"path": str(CAT)}, GONE), ({"path": "http://127.0.0.1/a.png"}, "not fetched"),
 ])  # fmt: skip
-def test_what_is_no_picture_of_the_page_is_refused(url, question):
+def test_hostile_questions_get_a_sentence_and_no_file(url, question, sentence):
     client = Client(int(url.rpartition(":")[2]))
     with pytest.raises(Refused) as refused:
         client.request("POST", "/gradio_api/run/about_steps", json.dumps({"data": [question]}).encode())
-    assert NO_QUESTION in str(refused.value) or "Send an uploaded file" in str(refused.value)
+    assert sentence in str(refused.value)
 
 
-def test_by_keyboard_and_by_mouse_wide_and_narrow(browser, url, bundled):
-    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark")
-    page = context.new_page()
-    asked = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(url)
-    expect(page.locator("#examples .picture")).to_have_count(12, timeout=WAIT)
-    tab = page.get_by_role("tab", name="How it works")
-    tab.focus()
-    page.keyboard.press("Enter")
-    about = page.locator("#about")
-    expect(about.locator(".whose")).to_contain_text("a picture of the gallery", timeout=WAIT)
-    expect(about.locator(".sections details")).to_have_count(len(sections(bundled)), timeout=WAIT)
-    titles = [example.title for example in bundled_examples()]
-    assert [title for title in titles if title in page.content()] == []  # whose they are is told on demand
-    page.get_by_role("tab", name="Check").click()
-    give(page, CAT)
-    expect(page.locator("#image .viewer")).to_have_class("viewer answered", timeout=WAIT)
-    tab.click()
-    expect(about.locator(".whose")).to_contain_text("the last picture of Check", timeout=WAIT)
-    (verdict,) = bundled.predict([CAT])
-    shares = about.locator(".steps .table td:last-child")
-    expect(shares).to_have_text([f"{percent(p)} " for p in verdict.probs.values()])
-    for summary in about.locator(".sections summary").all():
-        summary.press("Enter")
-    page.get_by_role("button", name="For teachers").click()
-    expect(page.locator("#lessons")).to_contain_text("Where does it look?")
-    about.get_by_role("button", name="Show them").click()
-    expect(about.locator(".fooled img")).to_have_count(8, timeout=WAIT)
-    worst = max((e for e in bundled_examples() if e.label == "human"), key=lambda e: bundled.predict([e.path])[0].p_ai)
-    expect(about.locator(".fooled li").first).to_contain_text(worst.told)
-    for width in (390, 1440):
-        page.set_viewport_size({"width": width, "height": 844})
-        page.wait_for_function(f"document.documentElement.scrollWidth <= {width}", timeout=WAIT)
-        assert overflowing(page, ".box") == []
-        assert axe(page) == []
-    assert [one for one in asked if not one.startswith((url, "data:", "blob:"))] == []
-    context.close()
+def test_the_figures_are_those_of_the_models_own_files(bundled):
+    told = about_model(bundled)
+    metrics = bundled.config.metrics
+    assert told["confusion"] == metrics["test"]["clean"]["confusion"]
+    for table, split in zip(told["figures"], ("test", "val"), strict=True):
+        found = [metrics[split][name] for name in ("clean", "web", "hard", "degraded")]
+        assert [row[1:] for row in table["rows"][1:]] == [
+            [f"{100 * one['balanced_accuracy']:.1f}", f"{100 * one['ai_vs_human']['auroc']:.1f}"] for one in found
+        ]
+    known = {"reliability", "loss_over_epochs", "accuracy_over_epochs", "sample_dataset", "model_output_samples"}
+    assert len(told["pictures"]) == sum((BUNDLED / f"{name}.png").is_file() for name in known)
+    lines = (BUNDLED / "README.md").read_text("utf-8").splitlines()
+    tables = [block["rows"] for part in told["card"] for block in part["blocks"] if "rows" in block]
+    rows = [row for table in tables for row in table]
+    assert all(f"| {' | '.join(row)} |" in lines for row in rows)
+    assert [table[0][0] for table in tables] == ["test images by source", "test images by generator"]
+    audit = next(part for part in told["card"] if part["title"] == "Audit of the data")["blocks"][0]["items"]
+    assert len(audit) == sum(line.startswith("- ") for line in "\n".join(lines).partition("## Audit")[2].splitlines())
 
 
-def test_a_card_with_markup_is_text(browser, published, bundled, tmp_path):
-    evil = "<img src=x onerror=alert(1)>"
-    folder = tmp_path / "mine"
-    config = Config(temperature=1.0, metrics=bundled.config.metrics, recipe={"init": evil},
-                    data={"name": evil, "images": {"train": 1, "val": 1, "test": 1}})  # fmt: skip
-    save_checkpoint(folder, published, config)
-    card = f"| test images by source | n |\n|---|---|\n| {evil} | 1 |\n\n## Audit of the data\n\n- {evil}\n"
-    Path(folder / "README.md").write_text(card, "utf-8")
-    with running_app(tmp_path, NO_HUB, "--model", str(folder), "--examples", str(one_example(tmp_path))) as address:
-        page = browser.new_page()
-        page.goto(address)
-        page.get_by_role("tab", name="How it works").click()
-        expect(page.locator("#about .sections")).to_contain_text(evil, timeout=WAIT)
-        assert page.locator("#about .sections img[src=x]").count() == 0
-        page.close()
+def test_generators_are_sorted_and_none_is_lost(bundled):
+    told = generators(bundled.name)
+    rows = told["rows"][1:]
+    assert [row[3] == "Human" for row in rows] == [i < told["missed"] for i in range(len(rows))]
+    assert rows[: told["missed"]] == sorted(rows[: told["missed"]], key=lambda row: float(row[2]))
+    lines = (EXAMPLES.parent / "docs" / "generators.md").read_text("utf-8").splitlines()
+    assert len(rows) == sum(line.startswith("| ") for line in lines) - 1
+    assert generators("bundled 1999-01-01")["notes"]
 
 
-def one_example(folder: Path) -> Path:
-    (folder / "gallery" / "human").mkdir(parents=True)
-    (folder / "gallery" / "human" / "cat.png").write_bytes(CAT.read_bytes())
-    return folder / "gallery"
+def test_a_published_model_is_not_praised_with_its_makers_figure_alone():
+    told = about_model(SimpleNamespace(name=f"hub {PUBLISHED}@0123456", config=Config()))
+    assert "95 %" in told["notes"][0]
+    assert told["notes"][1:] == [UNMEASURED]
+    assert (told["figures"], told["confusion"], told["generators"]) == ([], [], None)
+
+
+def test_a_figure_that_has_no_value_is_unknown():
+    assert [of_100(None), of_100(0.5)] == ["unknown", "50.0"]
+
+
+def test_a_card_becomes_text():
+    top = "---\na: |\n# b\n---\n# Title\n\nSee [here](http://x), **now**.\n\n```sh\nrm\n```\n\n"
+    rest = "## Odd\n![a](b.png)\n\n| x | y |\n|---|---|\n| `1` | <b>2</b> |\n\n- one\n  more\n- two\n"
+    assert parts(top + rest) == [
+        {"title": "What it was trained on", "blocks": [{"text": "See here, now."}]},
+        {"title": "Odd", "blocks": [{"items": ["one more", "two"]}]},
+        {"title": "X", "blocks": [{"rows": [["x", "y"], ["1", "<b>2</b>"]]}]},
+    ]
+
+
+def test_those_who_ask_together_wait_for_one_computation_and_a_failure_is_tried_again():
+    go, ran, error = threading.Event(), [], ImageError("It is gone.")
+
+    def work() -> dict:
+        ran.append(1)
+        go.wait()
+        if len(ran) == 1:
+            raise error
+        return {"n": len(ran)}
+
+    def until_done() -> dict:
+        while (told := ask()) == {"busy": True}:
+            pass
+        return told
+
+    ask = once(work)
+    assert [ask(), ask()] == [{"busy": True}] * 2
+    go.set()
+    with pytest.raises(ImageError):
+        until_done()
+    assert [until_done(), until_done()] == [{"n": 2}] * 2
+
+
+def test_the_pictures_that_fool_it_are_the_most_wrong_ones(bundled):
+    paths: list[Path] = [CAT, COFFEE, EXAMPLES / "astronaut.png"]
+    labels = ("human", "human", "dalle")
+    examples = [Example(path, label, path.stem, b"jpeg") for path, label in zip(paths, labels, strict=True)]
+    told = fooling(Service(bundled), examples)
+    p_ai = [verdict.p_ai for verdict in bundled.predict(paths)]
+    assert [one["p_ai"] for one in told["human"]] == pytest.approx(sorted(p_ai[:2], reverse=True), abs=1e-5)
+    assert [one["told"] for one in told["ai"]] == [examples[2].told]
+    assert told["n"] == 3

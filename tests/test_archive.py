@@ -3,6 +3,7 @@
 import json
 import stat
 import struct
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def test_links_passwords_zips_and_rare_packings_are_left_out_in_a_sentence(tmp_p
     assert {name: words[name] in reason for name, reason in found.left_out.items()} == dict.fromkeys(words, True)
 
 
-@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x03\x04" + bytes(50), b"PK\x05\x06" + b"\xff" * 18])
+@pytest.mark.parametrize("data", [b"", b"no zip", b"PK\x03\x04" + bytes(50), b"PK\x05\x06" + b"\xff" * 6])
 def test_what_is_no_zip_is_told_in_a_sentence(tmp_path, data):
     (tmp_path / "pile.zip").write_bytes(data)
     with pytest.raises(ImageError, match=r"pile\.zip is damaged or is no zip"):
@@ -73,6 +74,7 @@ def test_what_is_no_zip_is_told_in_a_sentence(tmp_path, data):
 
 def test_a_bomb_is_refused_before_a_byte_of_it_is_unpacked(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, "MAX_FILE", 10_000)
+    monkeypatch.setattr(archive, "MAX_RATIO", 10_000)
     found = open_zip(zip_of(tmp_path / "one.zip", {"bomb.png": bytes(10_001), "small.png": bytes(10_000)}))
     assert (list(found.pictures), "limit" in found.left_out["bomb.png"]) == (["small.png"], True)
     monkeypatch.setattr(archive, "MAX_UNPACKED", 50_000)
@@ -86,16 +88,29 @@ def test_a_bomb_is_refused_before_a_byte_of_it_is_unpacked(tmp_path, monkeypatch
 
 
 def test_a_member_that_lies_about_its_size_gives_no_more_than_it_said(tmp_path):
-    path = zip_of(tmp_path / "pile.zip", {"lie.png": bytes(5_000_000)})
+    path = zip_of(tmp_path / "pile.zip", {"lie.png": bytes(5_000_000)})  # 5 kB in the zip
     data = bytearray(path.read_bytes())
     for place, header in ((data.index(b"PK\x03\x04"), 22), (data.index(b"PK\x01\x02"), 24)):
         struct.pack_into("<I", data, place + header, 100)  # the size unpacked
     path.write_bytes(data)
     found = open_zip(path)
+    tracemalloc.start()
     with pytest.raises(ImageError, match=r"lie\.png cannot be unpacked"):
         found.read("lie.png")
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000  # of the five that it holds
+    tracemalloc.stop()
     assert unpack(found, tmp_path / "out") == {}
     assert "cannot be unpacked" in found.left_out["lie.png"]
+
+
+def test_what_is_packed_as_no_picture_is_and_endless_directories_are_refused(tmp_path, monkeypatch):
+    found = open_zip(zip_of(tmp_path / "pile.zip", {"zeros.bmp": bytes(5_000_000), "cat.png": CAT}))
+    assert (list(found.pictures), "packed as no picture" in found.left_out["zeros.bmp"]) == (["cat.png"], True)
+    path = zip_of(tmp_path / "many.zip", {f"{i}.png": b"" for i in range(60)})
+    monkeypatch.setattr(archive, "ZipFile", None)  # it is not even asked
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 5)
+    with pytest.raises(ImageError, match="too many files"):
+        open_zip(path)
 
 
 def test_two_entries_of_one_name_are_one_picture(tmp_path):
@@ -108,7 +123,7 @@ def test_two_entries_of_one_name_are_one_picture(tmp_path):
 
 
 def test_a_name_of_any_length_is_unpacked(tmp_path):
-    found = open_zip(zip_of(tmp_path / "pile.zip", {"ä" * 1000 + ".png": CAT}))
+    found = open_zip(zip_of(tmp_path / "pile.zip", {"\N{GRINNING FACE}" * 1000 + ".png": CAT}))
     (path,) = unpack(found, tmp_path / "out").values()
     assert path.read_bytes() == CAT
 

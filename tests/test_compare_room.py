@@ -62,6 +62,7 @@ def test_the_picture_of_check_then_another_then_the_gallery(browser, address, ot
     tab = page.get_by_role("tab", name="Compare")
     tab.focus()
     page.keyboard.press("Enter")
+    page.locator("#compare .b").select_option("hub", timeout=WAIT)
     expect(page.locator("#compare .said")).to_contain_text("The Hub could not be reached", timeout=WAIT)
     expect(page.locator("#compare .sides")).to_be_hidden()
     page.locator("#compare .b").select_option(other)

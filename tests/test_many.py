@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import socket
 import zipfile
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.client import Page as Client
 from tests.client import Refused
 from tests.conftest import EXAMPLES
 from ui.many import rates
-from ui.shared import NO_QUESTION
+from ui.shared import GONE, NO_QUESTION
 
 NAMES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "dalle_3.webp", "flux_3.webp")
 
@@ -132,7 +133,7 @@ def test_a_zip_and_several_pictures_at_a_time(page, pile, verdicts, tmp_path):
     assert len(rows(page)) == 3
 
 
-def test_stopped_gone_on_with_and_a_server_that_is_gone_lose_nothing(page, verdicts):
+def test_stopped_gone_on_with_and_a_server_that_is_gone_lose_nothing(page, verdicts, tmp_path):
     """Of two questions of eight pictures that are out when it is stopped, the answers are kept."""
     open_room(page)
     held: list[Route] = []
@@ -157,11 +158,21 @@ def test_stopped_gone_on_with_and_a_server_that_is_gone_lose_nothing(page, verdi
     assert len(rows(page)) == 16
     for pattern in ("**/upload", "**/app_id"):
         page.unroute(pattern)
+        page.route(pattern, lambda route: route.fulfill(status=502, body="Bad gateway"))  # a proxy's
+    page.get_by_role("button", name="Go on").click()
+    expect(page.locator("#many .said")).to_contain_text("The server does not answer", timeout=WAIT)
+    assert len(rows(page)) == 16
+    for pattern in ("**/upload", "**/app_id"):
+        page.unroute(pattern)
     page.get_by_role("button", name="Go on").click()
     done(page, sums({str(i): verdicts[path.name] for i, path in enumerate(given)}))
     page.get_by_role("button", name="Start anew").click()
     assert rows(page) == {}
     expect(page.locator("#many .files")).to_be_focused()
+    with zipfile.ZipFile(tmp_path / "pile.zip", "w") as file:
+        file.write(EXAMPLES / "coffee.png", "coffee.png")
+    page.set_input_files("#many .pick-files", tmp_path / "pile.zip")
+    done(page, sums({"coffee.png": verdicts["coffee.png"]}).replace("1 pictures", "1 picture"))
     page.complaints.clear()  # of the requests that were broken off
 
 
@@ -210,7 +221,6 @@ def bundled_name(bundled) -> str:
 
 @pytest.mark.parametrize("question", [
     {"files": [{"name": "x", "path": "/etc/passwd"}]},
-    {"files": [{"name": "x", "path": "https://example.com/cat.png"}]},
     {"files": [{"name": "x"}]}, {"files": 3}, {}, [], "x", None,
 ])  # fmt: skip
 def test_what_is_no_upload_is_not_opened(url, question):
@@ -218,7 +228,23 @@ def test_what_is_no_upload_is_not_opened(url, question):
     for name in ("many_judge", "many_unpack"):
         with pytest.raises(Refused, match="500") as refused:
             client.request("POST", f"/gradio_api/run/{name}", json.dumps({"data": [question]}).encode())
-        assert NO_QUESTION in str(refused.value) or "Send an uploaded file" in str(refused.value)
+        assert NO_QUESTION in str(refused.value) or GONE in str(refused.value)
+
+
+def test_no_door_fetches_an_address(url):
+    """Gradio would, for whatever is marked as a file in JSON."""
+    client = Client(int(url.rpartition(":")[2]))
+    doors = [event["api_name"] for event in client.config["dependencies"] if event["api_visibility"] == "undocumented"]
+    assert len(doors) >= 10
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        marked = {"path": f"http://127.0.0.1:{server.getsockname()[1]}/a.png", "meta": {"_type": "gradio.FileData"}}
+        for name in doors:
+            for question in (marked, {"files": [marked]}):
+                with pytest.raises(Refused, match="Addresses are not fetched"):
+                    client.request("POST", f"/gradio_api/run/{name}", json.dumps({"data": [question]}).encode())
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def test_how_many_flags_are_right(bundled):

@@ -30,7 +30,8 @@ CSS = """
 .room p { margin: 0; max-width: 46em; }
 .room [hidden] { display: none !important; }
 .room select { appearance: auto; min-height: 44px; min-width: 0; max-width: 100%; font: inherit;
-  color: var(--body-text-color); background: var(--background-fill-primary); border: 1px solid var(--border-color-primary); border-radius: 6px; }
+  color: var(--body-text-color); background: var(--background-fill-primary);
+  border: 1px solid var(--border-color-primary); border-radius: 6px; }
 .meter { display: block; height: 8px; border-radius: 4px; background: var(--border-color-primary); overflow: hidden; }
 .meter i { display: block; height: 100%; }
 .dalle .meter i { background: var(--ai); }

@@ -30,6 +30,18 @@ def _no_room(error: BaseException | None) -> BaseException | None:
     return error
 
 
+def _names_an_address(value: object) -> bool:
+    """Whether a call's data says somewhere that a file is to be had from another host."""
+    if isinstance(value, dict):
+        path = value.get("path")
+        return (isinstance(path, str) and _is_address(path)) or any(map(_names_an_address, value.values()))
+    return isinstance(value, list | tuple) and any(map(_names_an_address, value))
+
+
+def _is_address(path: str) -> bool:
+    return path.strip().lower().startswith(("http:", "https:"))
+
+
 def keep_in(folder: Path) -> None:
     """Let Gradio put all that comes in, and all that it makes of it, into `folder`; before a gr.Blocks is made."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
@@ -49,7 +61,7 @@ class NoAddresses:
     """For a component whose value is an upload: Gradio would download any address that is posted as its path."""
 
     async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        if str(url_or_file_path).startswith(("http:", "https:")):
+        if _is_address(str(url_or_file_path)):
             raise gr.Error(f"Addresses are not fetched. {HOW_TO_SEND}", print_exception=False)
         return await super().async_move_resource_to_block_cache(url_or_file_path)
 
@@ -74,9 +86,11 @@ class Blocks(gr.Blocks):
         super().__init__(**options)
         self.space_id = None  # with it the browser draws the Hub's header, which asks two hosts for fonts and counts
 
-    async def preprocess_data(self, *arguments, **options) -> list:
+    async def preprocess_data(self, block_fn, inputs, *arguments, **options) -> list:
+        if _names_an_address(inputs):  # Gradio would download it for whatever takes JSON
+            raise gr.Error(f"Addresses are not fetched. {HOW_TO_SEND}", print_exception=False)
         try:
-            return await super().preprocess_data(*arguments, **options)
+            return await super().preprocess_data(block_fn, inputs, *arguments, **options)
         except gr.Error as error:
             error.print_exception = False
             raise

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from ui.gallery import Example
 
 LESSONS = UI.parent / "docs" / "lessons.md"
-GONE = "The server no longer has this picture; give it again in Check."
 FOOLED = 4  # pictures of either side
 MOST = 200  # pictures of a gallery that are looked at for those; each takes a tenth of a second
 
@@ -35,7 +34,7 @@ def draw(model: Future, gallery: Future) -> None:
     door("about_model", lambda asked: about_model(model.result().detector))
     fooled = once(lambda: fooling(model.result(), gallery.result()[:MOST]))
     door("about_fooled", lambda asked: fooled())
-    with gr.Accordion("Lessons: four for a class, 10 to 20 minutes each", open=False, elem_id="lessons"):
+    with gr.Accordion("Four lessons for a class", open=False, elem_id="lessons"):
         text = LESSONS.read_text("utf-8").partition("\n")[2]  # the accordion has its title
         gr.Markdown(text.replace("\n## ", "\n### "))
 
@@ -44,10 +43,7 @@ def about_steps(model: Future, gallery: Future, folder: str, asked: dict) -> dic
     """The steps of one picture: an `example` of the gallery, or the `path` of an upload."""
     service = model.result()
     if "example" not in asked:
-        try:
-            return steps(service, Path(uploaded(asked["path"], folder)))
-        except gr.Error as error:  # swept away meanwhile; or never there
-            raise gr.Error(GONE, print_exception=False) from error
+        return steps(service, Path(uploaded(asked["path"], folder)))
     examples, number = gallery.result(), asked["example"]
     if not isinstance(number, int) or number < 0:
         raise ValueError(number)

@@ -28,7 +28,7 @@ const blockOf = ({ text, items, rows }, title) => {
 // Truth in rows, answers in columns: counts, and the share of the row, which shades the cell.
 const confusionOf = (counts) => {
   const sums = counts.map((row) => Math.max(1, row.reduce((sum, n) => sum + n, 0)));
-  const rows = counts.map((row, i) => [`It is ${NAMES[i]}`, ...row.map((n, j) => `${n} (${percent(n / sums[i])})`)]);
+  const rows = counts.map((row, i) => [NAMES[i], ...row.map((n, j) => `${n} (${percent(n / sums[i])})`)]);
   const box = tableOf([["Truth", ...NAMES.map((name) => `Answer: ${name}`)], ...rows], "What it takes for what: test pictures as they are (confusion matrix)");
   box.querySelectorAll("td").forEach((td, n) => {
     const share = counts.flat()[n] / sums[Math.floor(n / NAMES.length)];

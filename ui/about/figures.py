@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 GENERATORS = UI.parent / "docs" / "generators.md"
 LONGEST = 1400  # pixels of the longer side of a figure: its small print can be read
-PUBLISHED = (
+CLAIMED = (
     "Its card says 95 % validation accuracy and a loss of 0.0552 after 15 epochs. Those are its makers' figures, of "
-    "their own pictures; nobody here measured it."
+    "their own pictures."
 )
-UNMEASURED = "Nobody has measured how often this model is right."
+UNMEASURED = "Nobody here has measured how often this model is right."
 SPLITS = {
     "test": "{n:,} pictures kept for this table alone (test)",
     "val": "{n:,} pictures that steered the training (validation)",
@@ -58,11 +58,11 @@ HEADINGS = {"": "What it was trained on", "How well": "How it was measured, and 
 
 def about_model(judge: "Detector") -> dict:
     """Everything that the tab shows of a model, as text, rows of text and data URLs."""
+    from detector.hub import PUBLISHED  # brings torch, which takes longer than the page
+
     folder = folder_of(judge.name)
     bundled = judge.name.startswith("bundled")
-    notes = [PUBLISHED] if judge.name.split()[0] == "hub" else []
-    if not judge.config.measured and not notes:
-        notes = [UNMEASURED]
+    notes = [CLAIMED] * judge.name.startswith(f"hub {PUBLISHED}") + [UNMEASURED] * (not judge.config.measured)
     pictures, missing = pictures_in(folder) if folder else ([], [])
     if missing:
         notes.append(f"Not in this model's folder: {'; '.join(missing)}.")
@@ -80,7 +80,7 @@ def about_model(judge: "Detector") -> dict:
 
 def folder_of(name: str) -> Path | None:
     """Where the files of the model of that name lie, if it was not taken from the Hub's cache or a lone file."""
-    from detector.checkpoint import BUNDLED  # brings torch, which takes longer than the page
+    from detector.checkpoint import BUNDLED  # see above
 
     if name.startswith("bundled"):
         return BUNDLED
@@ -91,15 +91,17 @@ def figures(config: "Config") -> list[dict]:
     """A table {"title", "rows"} for each split that was measured."""
     measured = config.metrics if config.measured else {}
     return [
-        {"title": words.format(n=measured[split]["clean"]["n"]), "rows": [HEADER, *map(row_of, measured[split].items())]}
+        {
+            "title": words.format(n=measured[split]["clean"]["n"]),
+            "rows": [HEADER, *(row_of(as_what, measured[split][name]) for name, as_what in VARIANTS.items())],
+        }
         for split, words in SPLITS.items()
         if split in measured
     ]
 
 
-def row_of(variant: tuple[str, dict]) -> list[str]:
-    name, found = variant
-    return [VARIANTS[name], of_100(found["balanced_accuracy"]), of_100(found["ai_vs_human"]["auroc"])]
+def row_of(as_what: str, found: dict) -> list[str]:
+    return [as_what, of_100(found["balanced_accuracy"]), of_100(found["ai_vs_human"]["auroc"])]
 
 
 def of_100(share: float | None) -> str:

@@ -53,7 +53,7 @@ const showClass = (index) => {
   find(".cells").style.setProperty("--rows", map.length);
   find(".cells").style.setProperty("--columns", map[0].length);
   find(".class").textContent = NAMES[index];
-  find(".terms caption").textContent = `What each cell adds to ${NAMES[index]}`;
+  find(".terms").setAttribute("aria-label", `What each cell adds to ${NAMES[index]}`);
   const peak = Math.max(1e-12, ...found.terms.flat(2).map(Math.abs));
   const rows = map.map((line) => {
     const row = part("tr");
@@ -77,9 +77,8 @@ const showSteps = () => {
   const rows = terms.map((map, i) => [NAMES[i], ...[sumOf(map), bias[i], logits[i], ...(temperature ? [logits[i] / temperature] : [])].map((x) => signed(x, 3))]);
   find(".sums").replaceWith(tableOf([header, ...rows], "The sums, rounded"));
   element.querySelector(".broad .box").classList.add("sums");
-  find(".cooled").textContent = temperature
-    ? "Divided by one number, found on validation pictures, it makes the model as sure as it is right (temperature)."
-    : "This model has no temperature, so nobody knows what its sureness is worth.";
+  find(".cooled").hidden = !temperature;
+  find(".uncooled").hidden = Boolean(temperature);
   find(".bars").replaceChildren(...barsOf(probs));
   const other = KEYS.map((key, i) => (key === "human" ? "" : NAMES[i])).filter(Boolean).join(" and ");
   find(".kind").textContent = `AI or human is decided by ${other} together.`;

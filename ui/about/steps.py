@@ -23,7 +23,6 @@ def steps(service: "Service", path: Path) -> dict:
     terms[c] (h, w) + bias[c], and probs = softmax(logits / temperature). Or {"nothing": why}. Raises ImageError."""
     judge = service.detector
     answer = service.answer(path, PICTURE_SIDE)
-    answer.image.info.clear()  # a comment in the file may tell whose it is
     shown = {"picture": data_url(answer.image)}
     verdict = answer.verdict
     if verdict.abstained:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from detector.predict import Detector
     from ui.gallery import Example
 
+MOST = 200  # pictures of a gallery that are compared; each takes two tenths of a second
 KEPT = 2  # pairs of models that stay in memory, 60 MB each
 RUNS = Path("runs")
 _loading = Lock()
@@ -62,7 +63,7 @@ def on_the_gallery(model: Future, gallery: Future, others: Sequence[str], asked:
     """The JSON of `detector compare` for the gallery, its files named by what they show; or {"busy"}."""
     from detector.compare import compare  # brings torch, which takes longer than the page
 
-    examples: list[Example] = gallery.result()
+    examples: list[Example] = gallery.result()[:MOST]
     titles = {str(example.path): example.title for example in examples}
 
     def look(pair: "Detector") -> dict:
@@ -85,13 +86,14 @@ def _aside(model: Future, others: Sequence[str], asked: dict, look: "Callable[[D
     a, b = (known[known.index(asked[key])] for key in "ab")
     service = model.result()
     with _loading:
-        pair = _pair(a, b, service.detector.precision.split()[0])
+        precision, _, device = service.detector.precision.partition(" on ")
+        pair = _pair(a, b, precision, device or "cpu")
     found = service.aside(partial(look, pair))
     return {"busy": True} if found is None else found
 
 
 @functools.lru_cache(KEPT)
-def _pair(a: str, b: str, precision: str) -> "Detector":
+def _pair(a: str, b: str, precision: str, device: str) -> "Detector":
     from detector.compare import load_pair
 
-    return load_pair(a, b, precision)
+    return load_pair(a, b, precision, device)

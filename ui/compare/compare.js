@@ -5,16 +5,16 @@ const [first, second] = [find(".a"), find(".b")];
 const say = (text) => (find(".said").textContent = text);
 let source = null; // of the picture: {example} or {path}
 let name = "";
-let turn = 0;
+let turn = 0; // of the picture
+let round = 0; // of the gallery
 
 // What is asked takes turns with those who want an answer.
-const patiently = async (door, question, mine) => {
+const patiently = async (door, question, counts) => {
   for (;;) {
     const found = await request(door, { ...question, a: first.value, b: second.value });
-    if (!found.busy) return found;
-    if (mine !== turn) return null;
+    if (!found.busy || !counts()) return found;
     say("Others wait for their answers; this one comes after them …");
-    await new Promise((done) => setTimeout(done, AGAIN));
+    await rest(AGAIN);
   }
 };
 
@@ -38,34 +38,36 @@ const showSide = (side, card, picture, maps, offset) => {
 };
 
 const compare = async () => {
-  if (!source || !first.value) return;
   const mine = ++turn;
+  find(".sides").hidden = find(".scale").hidden = true;
+  if (!source || !second.value) return say("Choose a second model.");
   say(`${name}: both look at it …`);
-  find(".counted").replaceChildren();
   try {
-    const found = await patiently("compare_picture", source, mine);
+    const found = await patiently("compare_picture", source, () => mine === turn);
     if (mine !== turn) return;
-    find(".sides").hidden = find(".scale").hidden = !found.models;
     if (!found.models) return say(found.nothing);
     const picture = await decoded(await (await fetch(found.picture)).blob(), SMALL);
+    if (mine !== turn) return;
     const maps = found.models.flatMap(({ maps }) => maps.cam);
+    find(".sides").hidden = find(".scale").hidden = false;
     found.models.forEach((card, i) => showSide(element.querySelectorAll(".side")[i], card, picture, maps, 3 * i));
     say(found.models[0].side === found.models[1].side ? `${name}: both lean the same way.` : `${name}: they disagree.`);
   } catch (problem) {
-    if (mine !== turn) return;
-    find(".sides").hidden = find(".scale").hidden = true;
-    say(problem.message);
+    if (mine === turn) say(problem.message);
   }
 };
 
 const take = async (file) => {
+  const mine = ++turn;
+  find(".sides").hidden = find(".scale").hidden = true;
   say(`Sending ${file.name} …`);
   try {
     const [path] = await sendFiles([file]);
+    if (mine !== turn) return;
     [source, name] = [{ path }, file.name];
     compare();
   } catch (problem) {
-    say(problem.name === "Error" ? problem.message : `${file.name} could not be sent: is it a file, and is the server still there?`);
+    if (mine === turn) say(problem.name === "Error" ? problem.message : `${file.name} could not be sent: is it a file, and is the server still there?`);
   }
 };
 const picker = find("input[type=file]");
@@ -75,16 +77,21 @@ picker.addEventListener("change", () => {
   picker.value = "";
   if (file) take(file);
 });
-for (const select of [first, second]) select.addEventListener("change", compare);
+for (const select of [first, second])
+  select.addEventListener("change", () => {
+    round += 1;
+    find(".counted").replaceChildren();
+    compare();
+  });
 
 find(".gallery").addEventListener("click", async () => {
-  const mine = ++turn;
+  const mine = ++round;
   const counted = find(".counted");
+  if (!second.value) return counted.replaceChildren(part("p", "", "Choose a second model."));
   counted.replaceChildren(part("p", "", "Both look at all of them; that takes some seconds …"));
   try {
-    const found = await patiently("compare_gallery", {}, mine);
-    if (!found) return;
-    say("");
+    const found = await patiently("compare_gallery", {}, () => mine === round);
+    if (mine !== round) return;
     const { n, agree, a, b, mcnemar_p: p, differ } = found;
     const rows = differ.map((one) => {
       const said = ["a", "b"].map((key) => `${key.toUpperCase()} says ${props.names[one[key].label]}, AI ${percent(one[key].p_ai)}`).join("; ");
@@ -99,7 +106,7 @@ find(".gallery").addEventListener("click", async () => {
       list,
     );
   } catch (problem) {
-    counted.replaceChildren(part("p", "", problem.message));
+    if (mine === round) counted.replaceChildren(part("p", "", problem.message));
   }
 });
 
@@ -117,8 +124,9 @@ new IntersectionObserver((seen) => seen.some(({ isIntersecting }) => isIntersect
 const begin = async () => {
   try {
     const { models } = await request("compare_models");
+    second.append(new Option("choose …", ""));
     for (const select of [first, second]) for (const model of models) select.append(new Option(model, model));
-    second.selectedIndex = Math.min(1, models.length - 1);
+    second.value = models.find((model) => !["bundled", "hub"].includes(model)) ?? ""; // the Hub is asked on demand
     compare();
   } catch (problem) {
     say(problem.message);

@@ -4,6 +4,7 @@ The browser keeps the pile and what was answered; the server is asked for a few 
 """
 
 import secrets
+import shutil
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8  # pictures in a question
 THUMBNAIL = 96  # pixels of the longer side
-PATIENCE, PAUSE = 100, 0.3  # how often, and how many seconds apart, is looked whether the model is free for steadiness
+PILE = "pile-"  # begins the name of the folder of what was in a zip
+PATIENCE, PAUSE = 20, 0.3  # how often, and how many seconds apart, is looked whether the model is free for steadiness
 FLAGS = {"called AI at all": tuple(BANDS), "called likely or very likely AI": tuple(BANDS)[:2]}
 FLAGS["called very likely AI"] = tuple(BANDS)[:1]
 
@@ -52,6 +54,9 @@ def judge(model: Future, pool: ThreadPoolExecutor, folder: str, asked: dict) -> 
     it. With asked["steady"] whether each answer holds, too."""
     service = model.result()
     files = [(str(file["name"]), uploaded(file["path"], folder)) for file in asked["files"][:AT_ONCE]]
+    for pile in {Path(path).parents[1] for _, path in files if Path(path).parents[1].name.startswith(PILE)}:
+        for file in pile.rglob("*"):  # of a zip: its turn may come later than uploads are kept
+            file.touch()
     look = partial(_judged, service, steady=bool(asked.get("steady")))
     return {"found": list(pool.map(look, *zip(*files, strict=True)))}
 
@@ -100,14 +105,14 @@ def _steadiness(service: "Service", image, verdict) -> "Steadiness | None":
 
 def unpacked(folder: str, asked: dict) -> dict:
     """{"files": [{"name", "path"}], "left_out": [reason], "others": how many files}: the pictures of an uploaded zip,
-    as uploads. The zip itself goes. Raises ImageError."""
-    path = Path(uploaded(asked["path"], folder))
+    as uploads. Raises ImageError."""
+    archive, place = open_zip(Path(uploaded(asked["path"], folder))), Path(folder) / f"{PILE}{secrets.token_hex(8)}"
     try:
-        archive = open_zip(path)
         with archive.file:
-            files = unpack(archive, Path(folder) / f"pile-{secrets.token_hex(8)}")
-    finally:
-        path.unlink(missing_ok=True)
+            files = unpack(archive, place)
+    except OSError:  # a full disk
+        shutil.rmtree(place, ignore_errors=True)
+        raise
     told = [{"name": name, "path": str(file)} for name, file in files.items()]
     return {"files": told, "left_out": list(archive.left_out.values()), "others": archive.others}
 

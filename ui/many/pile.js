@@ -6,6 +6,7 @@ const megabytes = (bytes) => Math.round(bytes / 2 ** 20);
 const isZip = (name) => /\.zip$/i.test(name);
 const isImageName = (name) => props.suffixes.some((suffix) => name.toLowerCase().endsWith(suffix)) && !/(^|\/)\./.test(name);
 let working = false;
+let age = 0; // of the pile: what belongs to one that was cleared no longer counts
 let stopped = false;
 let started = { at: 0, done: 0 };
 let drawn = 0;
@@ -37,6 +38,8 @@ const tooLarge = ({ name, file }) =>
   file && file.size > props.most && `${name} has ${megabytes(file.size)} MB and the limit is ${megabytes(props.most)} MB.`;
 const failed = (name, error) => ({ error, json: JSON.stringify({ file: name, error }) });
 
+class Gone extends Error {}
+
 const judgeSome = async (some) => {
   const sent = some.filter(({ path }) => !path);
   const paths = sent.length ? await sendFiles(sent.map(({ file }) => file)) : [];
@@ -51,16 +54,18 @@ const judgeEach = async (some) => {
   try {
     await judgeSome(some);
   } catch (problem) {
-    await fetch(`${api}/app_id`); // throws where there is no server: then nothing is wrong with the pictures
+    // Where there is no server, or it has no room, nothing is wrong with the pictures.
+    if (problem.message === GONE || !(await fetch(`${api}/app_id`).catch(() => null))?.ok) throw new Gone();
     if (some.length > 1) for (const one of some) await judgeEach([one]);
     else some[0].found = failed(some[0].name, problem.name === "Error" ? problem.message : `${some[0].name} could not be sent; is it a file that can be read?`);
   }
 };
 
 const worker = async () => {
+  const mine = age;
   for (;;) {
     const steady = find(".steady").checked;
-    const some = stopped ? [] : waiting().slice(0, steady ? 1 : props.at_once);
+    const some = stopped || mine !== age ? [] : waiting().slice(0, steady ? 1 : props.at_once);
     if (!some.length) return;
     for (const one of some) {
       one.sent = true;
@@ -73,7 +78,7 @@ const worker = async () => {
     } finally {
       for (const one of some) one.sent = false;
     }
-    progress();
+    if (mine === age) progress();
   }
 };
 
@@ -83,25 +88,26 @@ const work = async () => {
   started = { at: performance.now(), done: judged().length };
   say("");
   progress();
-  try {
-    await Promise.all(Array.from({ length: find(".steady").checked ? 1 : AT_WORK }, worker));
-    say(sums());
-    askRates();
-  } catch {
-    stopped = true;
-    say(`${GONE} What was answered until here is kept.`);
-  }
+  const mine = age;
+  const ends = await Promise.allSettled(Array.from({ length: find(".steady").checked ? 1 : AT_WORK }, worker));
   working = false;
+  if (mine !== age) return work();
+  const lost = ends.find(({ status }) => status === "rejected");
+  if (lost) stopped = true;
+  else askRates();
+  say(lost ? `${GONE} What was answered until here is kept.` : sums());
   progress();
 };
 
 const unpackZip = async ({ name, file }) => {
+  const mine = age;
   if (file.size > props.most)
     return tellLeftOut([`${name} has ${megabytes(file.size)} MB and the limit of a zip is ${megabytes(props.most)} MB; give the folder itself, which may have any size.`]);
   say(`Unpacking ${name} …`);
   try {
     const [path] = await sendFiles([file]);
     const { files, left_out, others } = await request("many_unpack", { path });
+    if (mine !== age) return;
     pile.push(...files);
     const rest = others ? [`${name}: ${others} files that are no pictures were left alone.`] : [];
     tellLeftOut([...left_out, ...rest]);
@@ -114,14 +120,19 @@ const unpackZip = async ({ name, file }) => {
 
 // {name, file, inside}: `inside` a folder, where what is no picture is left alone.
 const add = async (given) => {
+  const mine = age;
+  if (!working) stopped = false;
   const zips = given.filter(({ name }) => isZip(name));
+  const bad = given.filter(({ file }) => !file); // could not be read where it was dropped from
+  if (bad.length) tellLeftOut(bad.map(({ name }) => `${name} cannot be read; check its permissions.`));
+  given = given.filter(({ file }) => file);
   const others = given.filter(({ name, inside }) => inside && !isZip(name) && !isImageName(name)).length;
   pile.push(...given.filter(({ name, inside }) => !isZip(name) && (!inside || isImageName(name))));
   if (others) tellLeftOut([`${others} files that are no pictures were left alone.`]);
   const running = work();
   for (const zip of zips) await unpackZip(zip);
   await running;
-  if (!stopped) work(); // at what came out of them
+  if (mine === age && !stopped) work(); // at what came out of them
 };
 
 const picked = (input) => {
@@ -140,7 +151,7 @@ find(".stop").addEventListener("click", () => {
   progress();
 });
 find(".clear").addEventListener("click", () => {
-  stopped = true;
+  age += 1;
   [pile.length, leftOut.length, shown] = [0, 0, AT_A_TIME];
   tellLeftOut([]);
   say("");

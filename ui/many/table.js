@@ -64,9 +64,14 @@ const showRows = () => {
   find(".found").hidden = !all.length;
   const fitting = all.filter(FILTERS[filter.value][1]).sort(ORDERS[order.value][1]);
   FILTERS.forEach(([label, fits], i) => (filter.options[i].text = `${label} (${all.filter(fits).length})`));
-  const now = document.activeElement?.closest?.(".rows li");
-  find(".rows").replaceChildren(...fitting.slice(0, shown).map((one) => (one.row ??= rowOf(one))));
-  now?.firstChild.focus({ preventScroll: true }); // rows are moved, and who stands on one stays there
+  const [list, wanted] = [find(".rows"), fitting.slice(0, shown).map((one) => (one.row ??= rowOf(one)))];
+  const same = [...list.children].findIndex((row, i) => row !== wanted[i]);
+  if (same < 0) list.append(...wanted.slice(list.children.length)); // those that stand there stay: one may be clicked just now
+  else {
+    const now = document.activeElement?.closest?.(".rows li");
+    list.replaceChildren(...wanted);
+    if (now) (now.isConnected ? now.firstChild : list).focus({ preventScroll: true });
+  }
   find(".more").hidden = fitting.length <= shown;
   find(".more").textContent = `Show more (${fitting.length - shown} left)`;
 };

@@ -63,6 +63,7 @@ const goOn = async () => {
 };
 
 const skip = () => {
+  if (busy) return;
   game.pictures.splice(game.rounds.length, 1);
   attempt(goOn, skip);
 };

@@ -66,14 +66,15 @@ class Votes:
         self._timer: Timer | None = None
 
     def vote(self, code: str, visitor: str, picture: int, guess: int) -> None:
-        """Count a visitor's first guess of a picture; not one visitor more than MAX_VISITORS."""
+        """Count a visitor's first guess of a picture; not one visitor more than MAX_VISITORS, nor a class than
+        MAX_CLASSES."""
         with self._lock:
             self._forget()
+            if code not in self._classes and len(self._classes) >= MAX_CLASSES:
+                return  # a class that plays is not pushed out by codes that somebody invents
             found = self._classes.pop(code, None) or _Class()
             self._classes[code] = found
             found.voted = self._clock()
-            if len(self._classes) > MAX_CLASSES:
-                del self._classes[next(iter(self._classes))]
             if visitor in found.guesses or len(found.guesses) < MAX_VISITORS:
                 found.guesses.setdefault(visitor, {}).setdefault(picture, guess)
             if self._timer is None:

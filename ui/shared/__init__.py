@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from threading import BoundedSemaphore
 
 import gradio as gr
 
@@ -9,6 +10,9 @@ import detector
 
 UI = Path(__file__).parent.parent
 NO_QUESTION = "That is no question that this page asks; load it again."
+MOST = 16  # questions that are answered at a time, of the 40 threads that Gradio has; the others ask again
+_places = BoundedSemaphore(MOST)
+GONE = "The server no longer has this picture; give it again."
 
 
 class Room(gr.HTML):
@@ -25,15 +29,21 @@ class Room(gr.HTML):
 
 def door(name: str, answer: Callable[[dict], dict]) -> None:
     """Let the page's scripts ask `answer` under `name` (shared/ask.js): not through the queue, whose places are for
-    those who want one picture judged. What is no question of ours is refused in a sentence, as what `answer` raises
-    is: ImageError, CheckpointError, ImportError."""
+    those who want one picture judged, and of whose threads it leaves enough. What is no question of ours is refused in
+    a sentence, as what `answer` raises is: ImageError, CheckpointError, ImportError."""
 
     def asked(question: dict) -> dict:
+        if not _places.acquire(blocking=False):
+            return {"crowded": True}
         try:
             return answer(question)
+        except gr.Error as error:  # of ui.upload.uploaded: swept away meanwhile, or never there
+            raise gr.Error(GONE, print_exception=False) from error
         except (detector.ImageError, detector.CheckpointError, ImportError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as error:
             raise gr.Error(NO_QUESTION, print_exception=False) from error
+        finally:
+            _places.release()
 
     gr.api(asked, api_name=name, queue=False, api_visibility="undocumented")

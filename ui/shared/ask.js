@@ -14,8 +14,11 @@ const part = (tag, className = "", text = "") => {
 
 const percent = (p) => (p < 0.01 ? "<1 %" : p > 0.99 ? ">99 %" : `${Math.round(p * 100)} %`);
 
+const TRIES = 60; // times that a door is asked again where too many ask
+const rest = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
 // What the server's door `name` (ui.shared.door) answers to `question`. Throws an Error with a sentence for people.
-const request = async (name, question = {}) => {
+const request = async (name, question = {}, tries = TRIES) => {
   const sent = await fetch(`${api}/run/${name}`, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
@@ -23,7 +26,10 @@ const request = async (name, question = {}) => {
   }).catch(() => null);
   const told = await sent?.json().catch(() => null);
   if (!told?.data) throw new Error(told?.error ?? GONE);
-  return told.data[0];
+  if (!told.data[0].crowded) return told.data[0];
+  if (!tries) throw new Error("Too many people are asking; try again in a minute.");
+  await rest(1000);
+  return request(name, question, tries - 1);
 };
 
 // Files -> where they lie on the server. Throws an Error with a sentence for people, or fetch's TypeError where there is no

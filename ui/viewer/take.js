@@ -54,12 +54,13 @@ const enter = () => isHere("check") || openRoom("check");
 // The files in a folder that was dropped, and in those in it.
 const filesIn = async (entry) => {
   if (entry.isFile) {
-    const file = await new Promise((done) => entry.file(done, () => done(null))); // null: it is gone
-    return file ? [{ file, name: entry.fullPath.slice(1), inside: entry.fullPath.lastIndexOf("/") > 0 }] : [];
+    const file = await new Promise((done) => entry.file(done, () => done(null))); // null: it cannot be read
+    return [{ file, name: entry.fullPath.slice(1), inside: entry.fullPath.lastIndexOf("/") > 0 }];
   }
   const [reader, found] = [entry.createReader(), []];
   for (;;) {
-    const some = await new Promise((done) => reader.readEntries(done, () => done([]))); // a hundred at a time
+    const some = await new Promise((done) => reader.readEntries(done, () => done(null))); // a hundred at a time
+    if (!some) return [...found, { file: null, name: entry.fullPath.slice(1) }];
     if (!some.length) return found;
     for (const one of some) found.push(...(await filesIn(one)));
   }
