@@ -1,7 +1,7 @@
 """Does an answer hold? The same picture as it arrives elsewhere: compressed, made smaller, cut, mirrored.
 
 Not how right an answer is, but how much of it hangs on the way in which the picture came. Answers that held in all
-deliveries were right for 78 % of the validation images, those that held in fewer than three quarters for 48 %: so the
+deliveries were right for 80 % of the validation images, those that held in fewer than three quarters for 50 %: so the
 words follow (benchmarks/steady.py, docs/steadiness.md).
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SIDE = 1024  # pixels of the longer side that a picture is first made smaller to: what is sent on is seldom larger
 LADDER = (95, 90, 60, 45, 30, 20)  # JPEG qualities; three of them are deliveries too
 HELD = 0.75  # share of deliveries with the same side; below it the words step down a band (benchmarks/steady.py)
-# Right in 48 % of the validation images with such an answer, and in 58 % of the test images (docs/steadiness.md).
+# Right in 50 % of the validation images with such an answer, and in 58 % of the test images (docs/steadiness.md).
 UNSTEADY = (
     "The model cannot tell, and what it leans to changes with how the picture comes: little better than tossing a coin."
 )
