@@ -18,6 +18,7 @@ from torch import Tensor
 from detector import CLASSES
 from detector.explain import import_library
 from detector.threads import over_cores
+from detector.transforms import as_seen
 from detector.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def check_map(detector: "Detector", x: Tensor, verdict: Verdict, cam: np.ndarray
 
     after, seen = zip(*over_cores(hidden, masks, len(masks)), strict=True)
     cost = [verdict.probs[verdict.label] - left for left in after]
-    pictures = tuple(_picture(seen[i], detector.config.mean, detector.config.std) for i in (0, 2))
+    pictures = tuple(as_seen(seen[i], detector.config.mean, detector.config.std) for i in (0, 2))
     return MapCheck(verdict.label, cost[0], cost[1], tuple(cost[2:]), pictures)
 
 
@@ -101,9 +102,3 @@ def _filled(impute: "NoisyLinearImputer", x: Tensor, mask: Tensor) -> Tensor:
     kept = -F.max_pool2d(-mask[None, None], 2)[0, 0]  # where all four pixels are kept
     filled = F.interpolate(impute(small, kept)[None], x.shape[1:], mode="bilinear")[0]
     return torch.where(mask > 0, x, filled)
-
-
-def _picture(x: Tensor, mean: tuple[float, ...], std: tuple[float, ...]) -> Image.Image:
-    """What the network saw, as an RGB image (S, S)."""
-    pixels = x.permute(1, 2, 0) * torch.tensor(std) + torch.tensor(mean)
-    return Image.fromarray((pixels.clamp(0, 1) * 255).round().byte().numpy())

@@ -22,6 +22,12 @@ def eval_transforms(input_size: int = 224, mean: Sequence[float] = MEAN, std: Se
     return v2.Compose([v2.Resize((input_size, input_size)), *_to_tensor(mean, std)])
 
 
+def as_seen(x: torch.Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Image.Image:
+    """The other way: what the network was given, x (3, S, S), as an RGB image (S, S)."""
+    pixels = x.permute(1, 2, 0) * torch.tensor(std) + torch.tensor(mean)
+    return Image.fromarray((pixels.clamp(0, 1) * 255).round().byte().numpy())
+
+
 def train_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
     """The same for the `robust` recipe: passed through the web, a random part of the image, mirrored at random."""
     return v2.Compose(

@@ -3,16 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from PIL import Image
-
 from detector import CLASSES
 from detector.output.data_url import data_url
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from detector.checkpoint import Config
     from detector.serving import Service
 
 PICTURE_SIDE = 480  # pixels of the longer side of the picture that is shown
@@ -21,6 +15,8 @@ PICTURE_SIDE = 480  # pixels of the longer side of the picture that is shown
 def steps(service: "Service", path: Path) -> dict:
     """All that lies between the picture and its probabilities: for each class c and cell, logits[c] = the sum of
     terms[c] (h, w) + bias[c], and probs = softmax(logits / temperature). Or {"nothing": why}. Raises ImageError."""
+    from detector.transforms import as_seen  # brings torch, which takes longer than the page
+
     judge = service.detector
     answer = service.answer(path, PICTURE_SIDE)
     shown = {"picture": data_url(answer.image)}
@@ -28,7 +24,7 @@ def steps(service: "Service", path: Path) -> dict:
     if verdict.abstained:
         return shown | {"nothing": f"There is nothing to judge: {verdict.abstained}."}
     return shown | {
-        "square": data_url(square(judge.prepare(path).x, judge.config)),
+        "square": data_url(as_seen(judge.prepare(path).x, judge.config.mean, judge.config.std)),
         "label": CLASSES.index(verdict.label),
         "terms": verdict.maps.evidence.astype(float).tolist(),
         "bias": judge.model.classifier.bias.tolist(),
@@ -36,9 +32,3 @@ def steps(service: "Service", path: Path) -> dict:
         "temperature": judge.config.temperature,
         "probs": [verdict.probs[name] for name in CLASSES],
     }
-
-
-def square(x: "Tensor", config: "Config") -> Image.Image:
-    """What the network was given, x (3, S, S), as a picture again: its normalisation undone."""
-    pixels = x.permute(1, 2, 0).numpy() * config.std + config.mean  # (S, S, 3) in [0, 1]
-    return Image.fromarray(np.rint(pixels * 255).clip(0, 255).astype(np.uint8))
