@@ -71,8 +71,7 @@ def test_it_counts_what_either_model_says_alone(folder, other, capsys):
     assert found["agree"] == len(paths) - len(differ)
     assert [found[key]["right"] for key in "ab"] == right
     assert {one["file"]: (one["a"]["label"], one["b"]["label"]) for one in found["differ"]} == differ
-    assert differ
-    assert all({a, b} == {"dalle", "other_ai"} for a, b in differ.values())
+    assert {"dalle", "other_ai"} in [{a, b} for a, b in differ.values()]  # what was swapped
     only = [
         sum(a == truths.get(p) != b for p, a, b in zip(paths, *pair, strict=True)) for pair in (labels, labels[::-1])
     ]

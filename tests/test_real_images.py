@@ -16,7 +16,7 @@ from ui.gallery import bundled_examples
 ROOT = Path(__file__).parents[1]
 
 
-NEAREST = 50  # images that are computed in bf16 too, which processors without it emulate at a tenth of the speed
+NEAREST = 30  # images that are computed in bf16 too, which processors without it emulate at a tenth of the speed
 
 
 @pytest.fixture(scope="module")
