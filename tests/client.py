@@ -26,6 +26,11 @@ class Page:
             raise Refused(f"{answer.status} {content[:200]!r}")
         return content
 
+    def door(self, name: str, question: object) -> dict:
+        """What the page's own door `name` (ui.shared) answers. Raises Refused."""
+        sent = json.dumps({"data": [question]}).encode()
+        return json.loads(self.request("POST", f"/gradio_api/run/{name}", sent))["data"][0]
+
     def upload(self, data: bytes) -> str:
         """Where the server put it. Raises Refused."""
         head = b"--x\r\nContent-Disposition: form-data; name=files; filename=image.jpg\r\n\r\n"

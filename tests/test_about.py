@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -88,7 +87,7 @@ def test_nothing_to_judge_and_no_gallery_are_sentences(model, tmp_path):
 def test_hostile_questions_get_a_sentence_and_no_file(url, question, sentence):
     client = Client(int(url.rpartition(":")[2]))
     with pytest.raises(Refused) as refused:
-        client.request("POST", "/gradio_api/run/about_steps", json.dumps({"data": [question]}).encode())
+        client.door("about_steps", question)
     assert sentence in str(refused.value)
 
 

@@ -1,6 +1,5 @@
 """The tab Compare, with a model beside the bundled one."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -128,5 +127,5 @@ def test_all_six_maps_are_on_one_scale(browser, address, other):
 def test_no_visitor_names_another_model_or_file(address, question):
     client = Client(int(address.rpartition(":")[2]))
     with pytest.raises(Refused) as refused:
-        client.request("POST", "/gradio_api/run/compare_picture", json.dumps({"data": [question]}).encode())
+        client.door("compare_picture", question)
     assert NO_QUESTION in str(refused.value)

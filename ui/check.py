@@ -17,7 +17,7 @@ from detector.provenance import said_by
 from ui.answer import NO_ANSWER, NO_MAP, NO_MORE, NO_REPORT, card, headline, numbers, origin
 from ui.closer import look_alike, look_closer, report_of
 from ui.folder import THUMBNAILS
-from ui.gallery import Example, thumbnail_files
+from ui.gallery import Example, example_at, thumbnail_files
 from ui.strip import Strip
 from ui.upload import HOW_TO_SEND, ImageFile
 from ui.viewer import WARM_UP, Viewer
@@ -88,10 +88,10 @@ def file_of(asked: dict, gallery: Future) -> Path:
 
 def example_of(asked: dict, gallery: Future) -> Example:
     """The picture of the gallery that the browser speaks of. Raises gr.Error."""
-    examples = gallery.result()
-    if not 0 <= asked["example"] < len(examples):
-        raise gr.Error(HOW_TO_SEND, print_exception=False)
-    return examples[asked["example"]]
+    try:
+        return example_at(gallery.result(), asked["example"])
+    except ValueError as error:
+        raise gr.Error(HOW_TO_SEND, print_exception=False) from error
 
 
 def check(model: Future, gallery: Future, asked: dict) -> dict:

@@ -67,6 +67,18 @@ def folder_examples(folder: Path) -> list[Example]:
     return found
 
 
+def below(number: int, n: int) -> int:
+    """`number`, if it is one of 0 to n - 1. Raises ValueError."""
+    if type(number) is not int or not 0 <= number < n:  # True is an int too
+        raise ValueError(number)
+    return number
+
+
+def example_at(examples: list[Example], number: int) -> Example:
+    """The one of that number. Raises ValueError."""
+    return examples[below(number, len(examples))]
+
+
 def shuffled(examples: list[Example]) -> list[Example]:
     """The same in an order that tells nothing, and is the same every time."""
     return random.Random(SEED).sample(examples, len(examples))

@@ -17,14 +17,13 @@ CSS = """
 #title p { margin: 0.2em 0 0; min-height: 1.5em; }
 #rooms { gap: 0; }
 #rooms .tabitem { padding: 0; border: 0; }
-#rooms .tab-wrapper { margin: 0 16px; height: auto; padding: 0; }
-#rooms .tab-wrapper { border-bottom: 1px solid var(--border-color-primary); }
+#rooms .tab-wrapper { margin: 0 16px; height: auto; padding: 0; border-bottom: 1px solid var(--border-color-primary); }
 #rooms .tab-container { background: none; height: auto; min-height: 44px; flex-wrap: wrap; overflow: visible; }
 #title .html-container { padding-bottom: 0; }
 #rooms [role="tab"] { height: 44px; padding: 0 1em; font-size: 1em; color: var(--body-text-color); }
 #rooms [role="tab"][aria-selected="true"] { font-weight: 700; }
-.room > * { min-width: 0; }
 .room { display: grid; gap: 12px; padding: 4px 0 24px; }
+.room > * { min-width: 0; }
 .room :is(h2, h3) { margin: 0; font-weight: 600; }
 .room h2 { font-size: 1.15em; }
 .room p { margin: 0; max-width: 46em; }

@@ -14,13 +14,13 @@ from detector.threads import in_background
 from detector.verdict import NAMES
 from ui.about.figures import about_model
 from ui.about.steps import steps
+from ui.gallery import Example, example_at
 from ui.shared import UI, Room, door
 from ui.upload import uploaded
 from ui.viewer import COLOURS
 
 if TYPE_CHECKING:
     from detector.serving import Service
-    from ui.gallery import Example
 
 LESSONS = UI.parent / "docs" / "lessons.md"
 FOOLED = 4  # pictures of either side
@@ -44,12 +44,9 @@ def about_steps(model: Future, gallery: Future, folder: str, asked: dict) -> dic
     service = model.result()
     if "example" not in asked:
         return steps(service, Path(uploaded(asked["path"], folder)))
-    examples, number = gallery.result(), asked["example"]
-    if not isinstance(number, int) or number < 0:
-        raise ValueError(number)
-    if not examples:
+    if not (examples := gallery.result()):
         return {"nothing": "There is no picture yet: give one in Check."}
-    return steps(service, examples[number].path)
+    return steps(service, example_at(examples, asked["example"]).path)
 
 
 def fooling(service: "Service", examples: "list[Example]") -> dict:

@@ -82,7 +82,7 @@ find(".show").addEventListener("click", async ({ target }) => {
   try {
     let told = await request("about_fooled");
     while (told.busy) {
-      await new Promise((done) => setTimeout(done, AGAIN));
+      await rest(AGAIN);
       told = await request("about_fooled");
     }
     say(`Of ${told.n} pictures:`);

@@ -37,10 +37,8 @@ const sumOf = (map) => map.flat().reduce((sum, term) => sum + term, 0);
 
 const barsOf = (probs) =>
   probs.map((p, i) => {
-    const [line, meter] = [part("div", `line ${KEYS[i]}`), part("span", "meter")];
-    meter.append(part("i"));
-    meter.firstChild.style.width = `${100 * p}%`;
-    line.append(part("span", "", NAMES[i]), meter, part("b", "percent", percent(p)));
+    const line = part("div", `line ${KEYS[i]}`);
+    line.append(part("span", "", NAMES[i]), meterOf(p), part("b", "percent", percent(p)));
     return line;
   });
 

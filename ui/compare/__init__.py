@@ -13,13 +13,13 @@ from detector.output.as_json import comparison_to_json
 from detector.output.data_url import data_url
 from detector.verdict import NAMES
 from ui.answer import card
+from ui.gallery import Example, example_at
 from ui.shared import Room, door
 from ui.upload import uploaded
 from ui.viewer import COLOURS
 
 if TYPE_CHECKING:
     from detector.predict import Detector
-    from ui.gallery import Example
 
 MOST = 200  # pictures of a gallery that are compared; each takes two tenths of a second
 KEPT = 2  # pairs of models that stay in memory, 60 MB each
@@ -43,9 +43,10 @@ def choices(others: Sequence[str]) -> list[str]:
 
 def side_by_side(model: Future, gallery: Future, others: Sequence[str], folder: str, asked: dict) -> dict:
     """What both models say of one picture: {"picture", "models": [card, card]}, {"nothing": why} or {"busy"}."""
-    path = (
-        gallery.result()[_index(asked["example"])].path if "example" in asked else Path(uploaded(asked["path"], folder))
-    )
+    if "example" in asked:
+        path = example_at(gallery.result(), asked["example"]).path
+    else:
+        path = Path(uploaded(asked["path"], folder))
 
     def look(pair: "Detector") -> dict:
         prepared = pair.prepare(path, VIEW_SIDE)
@@ -71,13 +72,6 @@ def on_the_gallery(model: Future, gallery: Future, others: Sequence[str], asked:
         return found | {"differ": [one | {"file": titles[one["file"]]} for one in found["differ"]]}
 
     return _aside(model, others, asked, look)
-
-
-def _index(number: object) -> int:
-    """A place in the gallery. Raises ValueError."""
-    if not isinstance(number, int) or number < 0:
-        raise ValueError(number)
-    return number
 
 
 def _aside(model: Future, others: Sequence[str], asked: dict, look: "Callable[[Detector], dict]") -> dict:

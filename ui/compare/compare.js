@@ -24,14 +24,12 @@ const showSide = (side, card, picture, maps, offset) => {
   side.querySelector(".who").textContent = card.who;
   side.querySelector(".sure").textContent = card.sure;
   const tiles = Object.entries(props.names).map(([key, label], i) => {
-    const [tile, canvas, line, meter] = [part("div", `tile ${key}`), document.createElement("canvas"), part("span", "line"), part("span", "meter")];
+    const [tile, canvas, line] = [part("div", `tile ${key}`), document.createElement("canvas"), part("span", "line")];
     paint(canvas, picture, maps, offset + i, false, 0.8);
     canvas.setAttribute("role", "img");
     canvas.setAttribute("aria-label", `Where ${card.name} finds what speaks for ${label}`);
     line.append(part("span", "", label), part("b", "percent", percent(card.probs[i])));
-    meter.append(part("i"));
-    meter.firstChild.style.width = `${card.probs[i] * 100}%`;
-    tile.append(canvas, line, meter);
+    tile.append(canvas, line, meterOf(card.probs[i]));
     return tile;
   });
   side.querySelector(".tiles").replaceChildren(...tiles);

@@ -19,12 +19,15 @@ from detector.output.as_json import seen_to_json, to_line
 from detector.output.data_url import data_url
 from detector.provenance import said_by
 from detector.seen import Seen
-from detector.verdict import BANDS, SIDES, share_flagged_rightly
+from detector.verdict import BANDS, SIDES, Verdict, share_flagged_rightly
 from ui.answer import origin, words
 from ui.shared import Room, door
 from ui.upload import uploaded
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from detector.checkpoint import Config
     from detector.serving import Service
     from detector.stress import Steadiness
 
@@ -32,8 +35,11 @@ AT_ONCE = 8  # pictures in a question
 THUMBNAIL = 96  # pixels of the longer side
 PILE = "pile-"  # begins the name of the folder of what was in a zip
 PATIENCE, PAUSE = 20, 0.3  # how often, and how many seconds apart, is looked whether the model is free for steadiness
-FLAGS = {"called AI at all": tuple(BANDS), "called likely or very likely AI": tuple(BANDS)[:2]}
-FLAGS["called very likely AI"] = tuple(BANDS)[:1]
+FLAGS = {  # words for a flag -> the bands that count as one
+    "called AI at all": tuple(BANDS), "called likely or very likely AI": tuple(BANDS)[:2],
+    "called very likely AI": tuple(BANDS)[:1],
+}  # fmt: skip
+FRESH = 60  # seconds after which the files out of a zip are touched again, so that they are kept
 
 
 def draw(model: Future) -> None:
@@ -55,8 +61,9 @@ def judge(model: Future, pool: ThreadPoolExecutor, folder: str, asked: dict) -> 
     service = model.result()
     files = [(str(file["name"]), uploaded(file["path"], folder)) for file in asked["files"][:AT_ONCE]]
     for pile in {Path(path).parents[1] for _, path in files if Path(path).parents[1].name.startswith(PILE)}:
-        for file in pile.rglob("*"):  # of a zip: its turn may come later than uploads are kept
-            file.touch()
+        if time.time() - pile.stat().st_mtime > FRESH:  # the turn of some may come later than uploads are kept
+            for file in (pile, *pile.rglob("*")):
+                file.touch()
     look = partial(_judged, service, steady=bool(asked.get("steady")))
     return {"found": list(pool.map(look, *zip(*files, strict=True)))}
 
@@ -92,7 +99,7 @@ def _held(steady: bool, found: "Steadiness | None") -> str:
     return f"holds: {found.held} of {found.of}" if found else "not checked whether it holds, since others waited"
 
 
-def _steadiness(service: "Service", image, verdict) -> "Steadiness | None":
+def _steadiness(service: "Service", image: "Image", verdict: Verdict) -> "Steadiness | None":
     """Whether an answer holds, once nobody waits for an answer; None if that does not come."""
     from detector.stress import steadiness
 
@@ -122,7 +129,7 @@ def as_csv(asked: dict) -> dict:
     return {"csv": to_text(asked["found"])}
 
 
-def rates(config) -> list[dict]:
+def rates(config: "Config") -> list[dict]:
     """For each kind of flag {"flag", "right": for 0, 1 ... 100 % of a pile that is AI-made, of 100 pictures so flagged
     how many are}; [] for a model that nobody measured."""
     if not config.measured:

@@ -2,14 +2,12 @@
 const AT_WORK = 2; // questions that are out at a time: while one is answered, the next is on its way
 const REST = 500; // milliseconds between two drawings of the list
 const say = (text) => (find(".said").textContent = text);
-const megabytes = (bytes) => Math.round(bytes / 2 ** 20);
-const isZip = (name) => /\.zip$/i.test(name);
 const isImageName = (name) => props.suffixes.some((suffix) => name.toLowerCase().endsWith(suffix)) && !/(^|\/)\./.test(name);
 let working = false;
 let age = 0; // of the pile: what belongs to one that was cleared no longer counts
 let stopped = false;
 let started = { at: 0, done: 0 };
-let drawn = 0;
+let painted = 0; // when the list was drawn
 const leftOut = [];
 
 const waiting = () => pile.filter(({ found, sent }) => !found && !sent);
@@ -29,8 +27,8 @@ const progress = () => {
   find(".left").textContent = `${n - left} of ${n}${working ? time : ""}`;
   find(".running").hidden = !left && !working;
   find(".stop").textContent = !working ? "Go on" : stopped ? "Stopping …" : "Stop";
-  if (working && performance.now() - drawn < REST) return;
-  drawn = performance.now();
+  if (working && performance.now() - painted < REST) return;
+  painted = performance.now();
   showRows();
 };
 
@@ -109,8 +107,8 @@ const unpackZip = async ({ name, file }) => {
     const { files, left_out, others } = await request("many_unpack", { path });
     if (mine !== age) return;
     pile.push(...files);
-    const rest = others ? [`${name}: ${others} files that are no pictures were left alone.`] : [];
-    tellLeftOut([...left_out, ...rest]);
+    const alone = others ? [`${name}: ${others} files that are no pictures were left alone.`] : [];
+    tellLeftOut([...left_out, ...alone]);
     say(files.length ? "" : `${name} holds no pictures.`);
   } catch (problem) {
     tellLeftOut([problem.name === "Error" ? problem.message : `${name} could not be sent; is the server still there?`]);

@@ -30,16 +30,13 @@ ORDERS.forEach(([label], i) => order.append(new Option(label, i)));
 const rowOf = (one) => {
   const { found } = one;
   const row = part(found.error ? "div" : "button", `row ${found.side ?? ""}`);
-  const image = part(found.picture ? "img" : "span", "none");
-  if (found.picture) [image.src, image.alt] = [found.picture, ""];
+  const image = found.picture ? imageOf(found.picture, "") : part("span", "none");
   const said = [found.disagrees && "File and pixels disagree.", found.said, found.held].filter(Boolean).join(" · ");
   row.append(image, part("span", "name", one.name), part("span", `file${found.disagrees ? " disagrees" : ""}`, said));
   const answer = part("span", "answer");
   if (found.error) answer.textContent = found.error;
   else {
-    answer.append(part("b", "", found.who), part("span", "p", `AI ${percent(found.p_ai)}`), part("span", "meter"));
-    answer.lastChild.append(part("i"));
-    answer.querySelector("i").style.width = `${found.p_ai * 100}%`;
+    answer.append(part("b", "", found.who), part("span", "p", `AI ${percent(found.p_ai)}`), meterOf(found.p_ai));
     row.type = "button";
     row.title = "Open it in Check";
     row.addEventListener("click", () => window.dispatchEvent(new CustomEvent("detector-take", { detail: one })));
@@ -107,13 +104,7 @@ const askRates = async () => {
   if (rates?.length) showRates();
 };
 
-const save = (text, kind, name) => {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: kind }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-};
+const save = (text, type, name) => saveAs(new Blob([text], { type }), name);
 find(".json").addEventListener("click", () => save(judged().map(({ found }) => `${found.json}\n`).join(""), "application/jsonl", "pictures.jsonl"));
 find(".csv").addEventListener("click", async () => {
   const found = judged().map((one) => JSON.parse(one.found.json));

@@ -10,8 +10,8 @@ from detector.images import open_image
 from detector.output.data_url import address, data_url
 from detector.verdict import NAMES
 from ui.answer import card
-from ui.gallery import Example
-from ui.quiz.rounds import Votes, below, class_pictures, code_of, new_pictures, visitor_of
+from ui.gallery import Example, below, example_at
+from ui.quiz.rounds import Votes, class_pictures, code_of, new_pictures, visitor_of
 from ui.shared import Room, door
 from ui.viewer import COLOURS
 
@@ -68,8 +68,7 @@ def play_votes(gallery: Future, votes: Votes, asked: dict) -> dict:
 
 
 def example_of(gallery: Future, asked: dict) -> Example:
-    examples = gallery.result()
-    return examples[below(asked["picture"], len(examples))]
+    return example_at(gallery.result(), asked["picture"])
 
 
 def truth_of(example: Example) -> dict:

@@ -86,18 +86,8 @@ find(".leave").addEventListener("click", () => {
 // "DALL-E [bar] 4", for a class, a share of the bar and what is written beside it.
 const barLine = (index, share, text) => {
   const line = part("div", `line ${CLASSES[index][0]}`);
-  const meter = part("span", "meter");
-  const fill = part("i");
-  fill.style.width = `${share * 100}%`;
-  meter.append(fill);
-  line.append(part("span", "label", CLASSES[index][1]), meter, part("span", "amount", text));
+  line.append(part("span", "label", CLASSES[index][1]), meterOf(share), part("span", "amount", text));
   return line;
-};
-
-const still = (src, alt) => {
-  const image = document.createElement("img");
-  [image.src, image.alt] = [src, alt];
-  return image;
 };
 
 let revealed = false;
@@ -127,7 +117,7 @@ const project = () =>
     const small = await Promise.all(pictures.map((picture) => request("play_picture", { picture, small: true })));
     const figures = small.map(({ picture }, i) => {
       const figure = part("figure");
-      figure.append(still(picture, `Picture ${i + 1}`), part("figcaption", "", `Picture ${i + 1}`), part("div", "counts"));
+      figure.append(imageOf(picture, `Picture ${i + 1}`), part("figcaption", "", `Picture ${i + 1}`), part("div", "counts"));
       return figure;
     });
     find(".wall").replaceChildren(...figures);

@@ -99,7 +99,7 @@ const settle = () =>
 const hear = async (heard, question, answer) => {
   let now = answer;
   while (now.waiting) {
-    await new Promise((done) => setTimeout(done, PAUSE));
+    await rest(PAUSE);
     now = await request("play_guess", question).then((told) => told.answer, ({ message }) => ({ error: message }));
   }
   heard.answer = now;

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from threading import Lock, Timer
 
 from detector import CLASSES
+from ui.gallery import below
 
 ROUNDS = 10
 KEEP_SECONDS = 3600  # after its last vote a class is forgotten: a lesson
@@ -27,13 +28,6 @@ def visitor_of(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{32}", text):
         raise ValueError(text)
     return text
-
-
-def below(number: int, n: int) -> int:
-    """`number`, if it is one of 0 to n - 1. Raises ValueError."""
-    if type(number) is not int or not 0 <= number < n:  # True is an int too
-        raise ValueError(number)
-    return number
 
 
 def class_pictures(code: str, n: int) -> list[int]:

@@ -16,13 +16,6 @@ const binned = (answers) =>
     return { name, n: inside.length, right, sure: inside.reduce((sum, { sure }) => sum + sure, 0) / inside.length };
   }).filter(({ n }) => n);
 
-const drawn = (tag, attributes, text = "") => {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
-};
-
 // Share right over how sure: circles are yours, squares the model's. On the diagonal one is as often right as one is sure.
 const plotOf = (series) => {
   const [left, top, width, height, from] = [44, 30, 300, 220, 0.2];
@@ -56,7 +49,7 @@ const plotOf = (series) => {
 const fooledBy = ({ url, told, guess, sure }) => {
   const figure = part("figure");
   const caption = part("figcaption", "", `${told[0].toUpperCase()}${told.slice(1)}. You said ${CLASSES[guess][1]}, ${percent(sure)} sure.`);
-  figure.append(still(url, told), caption);
+  figure.append(imageOf(url, told), caption);
   return figure;
 };
 

@@ -12,6 +12,38 @@ const part = (tag, className = "", text = "") => {
   return made;
 };
 
+const imageOf = (src, alt) => {
+  const image = document.createElement("img");
+  [image.src, image.alt] = [src, alt];
+  return image;
+};
+
+const SVG = "http://www.w3.org/2000/svg";
+const drawn = (name, attributes, text = "") => {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.textContent = text;
+  return made;
+};
+
+// A bar, of which a share is filled.
+const meterOf = (share) => {
+  const [meter, fill] = [part("span", "meter"), part("i")];
+  fill.style.width = `${share * 100}%`;
+  meter.append(fill);
+  return meter;
+};
+
+const saveAs = (blob, name) => {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+};
+
+const megabytes = (bytes) => Math.round(bytes / 2 ** 20);
+const isZip = (name) => /\.zip$/i.test(name);
 const percent = (p) => (p < 0.01 ? "<1 %" : p > 0.99 ? ">99 %" : `${Math.round(p * 100)} %`);
 
 const TRIES = 60; // times that a door is asked again where too many ask

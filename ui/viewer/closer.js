@@ -24,20 +24,10 @@ const lookCloser = () => {
 
 const small = ({ name, picture, p_ai, label, same, text }) => {
   const figure = part("figure", same === false ? "other" : "");
-  const image = document.createElement("img");
-  [image.src, image.alt] = [picture, name];
-  figure.append(image, part("figcaption", "", name));
+  figure.append(imageOf(picture, name), part("figcaption", "", name));
   const told = text ?? (p_ai === undefined ? "" : `${label}, AI ${percent(p_ai)}`);
   if (told) figure.append(part("span", "told", told));
   return figure;
-};
-
-const SVG = "http://www.w3.org/2000/svg";
-const drawn = (name, attributes, text = "") => {
-  const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
 };
 
 // P(AI) over JPEG quality, best on the left.

@@ -19,7 +19,7 @@ const ask = (event, question) => {
 // Gradio says nothing of a server that is gone, and waits.
 const watchOver = async (waiting, lost) => {
   while (waiting()) {
-    await new Promise((done) => setTimeout(done, LONG));
+    await rest(LONG);
     if (!waiting()) return;
     try {
       await fetch(`${api}/app_id`);

@@ -70,11 +70,7 @@ const sheet = () => {
 const download = (blob, suffix, who) => {
   const plain = (text) => text.replace(/[^\p{L}\p{N}_]+/gu, "-").replace(/^-+|-+$/g, "");
   const stem = plain(name.replace(/\.\w+$/, "")).slice(0, 60) || "picture";
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = `${stem}-${plain(who.toLowerCase())}.${suffix}`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  saveAs(blob, `${stem}-${plain(who.toLowerCase())}.${suffix}`);
 };
 
 find(".save").addEventListener("click", () => sheet().toBlob((blob) => download(blob, "png", speaking().who)));

@@ -1,7 +1,6 @@
 // The picture that is given: dropped or pasted anywhere on the page, picked, or chosen from the gallery. Events for Python:
 // "upload" when there is a file on the server to be judged, "select" for one of the gallery, "expand" for another map.
 const picker = find("input[type=file]");
-const megabytes = (bytes) => Math.round(bytes / 2 ** 20);
 
 const begin = (title, chosenFrom = "") => {
   clearTimeout(timer);
@@ -69,7 +68,7 @@ const filesIn = async (entry) => {
 // One picture is for this room. Several, a folder or a zip are for "Many pictures", and so is all that is given there.
 const give = async (files, entries = [], here = false) => {
   const folder = entries.some(({ isDirectory }) => isDirectory);
-  if (here || (files.length === 1 && !folder && !/\.zip$/i.test(files[0].name) && !isHere("many"))) {
+  if (here || (files.length === 1 && !folder && !isZip(files[0].name) && !isHere("many"))) {
     enter();
     return take(files[0]);
   }
