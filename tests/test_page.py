@@ -4,10 +4,11 @@ import re
 from dataclasses import replace
 
 import pytest
+from huggingface_hub import constants
 from PIL import Image
 from playwright.sync_api import expect
 
-from detector.hub import PUBLISHED, PUBLISHED_FILE
+from detector.hub import PUBLISHED, PUBLISHED_FILE, load_checkpoint
 from detector.verdict import share
 from tests.browser import WAIT, answered, axe, give, overflowing
 from tests.conftest import EXAMPLES
@@ -161,8 +162,14 @@ def test_targets_are_large_enough_for_a_thumb(page):
     assert small == []
 
 
-def test_with_the_hub_its_model_is_heard_can_answer_and_its_samples_join(browser, hub, published_file, tmp_path):
+def test_with_the_hub_its_model_is_heard_can_answer_and_its_samples_join(
+    browser, hub, published_file, tmp_path, monkeypatch
+):
     hub.files[PUBLISHED, PUBLISHED_FILE] = published_file
+    # In the app's cache before it starts: on a busy machine the download may take longer than a start waits for it.
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub/hub"))
+    load_checkpoint("hub")
     for name in PUBLISHED_SAMPLES:
         hub.files[PUBLISHED, name] = (EXAMPLES / "rocket.jpg").read_bytes()
     with running_app(tmp_path, hub.url) as address:
