@@ -104,8 +104,9 @@ def _compare(parser: Parser, options: argparse.Namespace) -> int:
 
 
 def _index(model: "detector.Detector", folder: Path, parser: Parser) -> "Index":
-    from detector.nearest import Index, known_in
+    from detector.nearest import FREE, Index, known_in
 
+    folder = FREE if str(folder) == "bundled" else folder
     if not (known := known_in(folder)):
         parser.error(f"{folder} holds no images in folders named {', '.join(detector.CLASSES)}.")
     return Index(model, known)

@@ -44,7 +44,7 @@ def parse(arguments: list[str] | None) -> tuple[Parser, argparse.Namespace]:
     )
     parser.add_argument("--check-map", action="store_true", help="whether hiding what the map shows matters")
     parser.add_argument(
-        "--nearest", type=_path, metavar="DIR", help="the 4 pictures in DIR/CLASS/ that look most alike"
+        "--nearest", type=_path, metavar="DIR", help="the 4 pictures in DIR/CLASS/ that look most alike; or `bundled`"
     )
     parser.add_argument(
         "--report", type=_path, metavar="DIR",

@@ -1,7 +1,9 @@
 """Pictures that look alike to the model: against torchvision's own network, and as page and command tell them."""
 
 import json
+import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +14,11 @@ from torchvision.models import densenet121
 
 from detector import CLASSES
 from detector.__main__ import main
-from detector.nearest import Index, Known, known_in
+from detector.nearest import FREE, Index, Known, digest, kept, known_in
 from detector.verdict import NAMES
 from tests.browser import WAIT, answered, give
 from tests.conftest import EXAMPLES
-from ui.gallery import bundled_examples, shuffled
+from ui.gallery import bundled_examples, listed, shuffled
 
 CAT = EXAMPLES / "chelsea.png"
 
@@ -47,6 +49,15 @@ def test_cosines_are_those_of_torchvisions_network(bundled, index, known):
     assert [near.similarity for near in found] == pytest.approx(cosines[expected], abs=1e-3)
 
 
+def test_what_comes_with_the_model_is_what_it_sees(bundled, known):
+    shown = [*known, *known_in(FREE)]
+    features = kept(bundled.config.sha256)
+    assert set(features) == {digest(one.path) for one in shown}
+    for one in random.Random(0).sample(known_in(FREE), 12):
+        assert features[digest(one.path)] == pytest.approx(bundled.embed([bundled.prepare(one.path).x])[0], abs=4e-3)
+    assert kept("those of other weights") == {}
+
+
 def test_what_cannot_be_read_is_left_out_and_places_stay(bundled, tmp_path):
     (tmp_path / "broken.png").write_bytes(b"none")
     mixed = [Known(tmp_path / "broken.png", "human"), Known(EXAMPLES / "coffee.png", "human")]
@@ -67,18 +78,23 @@ def test_command_names_the_nearest(tmp_path, capsys, bundled, index):
     assert [(one["file"].rpartition("/")[2], one["label"]) for one in told] == [
         (near.known.path.name, near.known.label) for near in expected
     ]
+    assert main([*arguments, "bundled", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["nearest"]
+    assert {Path(one["file"]).parents[1] for one in told} == {FREE}
+    assert all(one["label"] == Path(one["file"]).parent.name for one in told)
     with pytest.raises(SystemExit):
         main([*arguments, str(tmp_path / "human")])
     assert "holds no images in folders named dalle, human, other_ai" in capsys.readouterr().err
 
 
-def test_page_tells_them_when_asked_and_not_before(page, bundled, index):
+def test_page_tells_them_when_asked_and_not_before(page, bundled, known):
+    index = Index(bundled, [*known, *(Known(one.path, one.label) for one in listed(FREE))])
     give(page, CAT)
     answered(page, bundled.predict([CAT])[0], "chelsea.png")
     alike = page.locator("#answer .alike")
     expect(page.locator("#answer .holds summary")).to_contain_text("Holds", timeout=WAIT)
     expected = index.nearest(bundled.prepare(CAT).x)
-    titles = {example.path: example.title for example in bundled_examples()}
+    titles = {example.path: example.title for folder in (EXAMPLES, FREE) for example in listed(folder)}
     for near in expected:  # a label that nobody has guessed yet is not in the page
         assert titles[near.known.path] not in page.content()
     alike.locator("summary").click()

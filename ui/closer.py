@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from detector.images import read_file
+from detector.images import open_image, read_file
 from detector.output.data_url import address, data_url
 from detector.provenance import said_by
 from detector.seen import look
 from detector.verdict import NAMES, Verdict
 from ui.answer import truth, words
+from ui.gallery import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,20 +42,23 @@ def look_closer(detector: "Detector", path: Path, known: "Example | None" = None
 
 
 def look_alike(detector: "Detector", path: Path, gallery: "Sequence[Example]") -> dict:
-    """The pictures of the gallery that look most like the one in `path`, with their truth. Raises ImageError."""
+    """The known pictures that look most like the one in `path`, with their truth: of the gallery, whose number is told
+    too, and those that come with the project. Raises ImageError."""
     x = detector.prepare(path).x
     if x is None:
         return {"pictures": []}
+    known = _known(gallery)
     return {
         "pictures": [
             {
-                "example": near.index,
+                "example": near.index if near.index < len(gallery) else None,
                 "label": near.known.label,
-                "text": gallery[near.index].title,
+                "text": one.title,
                 "name": NAMES[near.known.label],
-                "picture": address(gallery[near.index].thumbnail),
+                "picture": address(one.thumbnail) if one.thumbnail else data_url(open_image(one.path), SMALL),
             }
-            for near in _index(detector, tuple(gallery)).nearest(x)
+            for near in _index(detector, known).nearest(x)
+            for one in [known[near.index]]
         ]
     }
 
@@ -65,7 +69,7 @@ def report_of(detector: "Detector", path: Path, gallery: "Sequence[Example]") ->
 
     data = read_file(path, path.name)
     prepared, verdict = _judged(detector, data, path.name)
-    seen = look(detector, prepared, verdict, said_by(data, path.name), index=_index(detector, tuple(gallery)))
+    seen = look(detector, prepared, verdict, said_by(data, path.name), index=_index(detector, _known(gallery)))
     return {"page": page(path.name, seen, facts(data, detector), detector)}
 
 
@@ -77,11 +81,17 @@ def _judged(detector: "Detector", source: Path | bytes, name: str | None = None)
     return prepared, *detector.classify([prepared])
 
 
+def _known(gallery: "Sequence[Example]") -> "tuple[Example, ...]":
+    from detector.nearest import FREE
+
+    return (*gallery, *listed(FREE))
+
+
 @functools.lru_cache(maxsize=1)
-def _index(detector: "Detector", gallery: "tuple[Example, ...]") -> "Index":
+def _index(detector: "Detector", known: "tuple[Example, ...]") -> "Index":
     from detector.nearest import Index, Known
 
-    return Index(detector, [Known(example.path, example.label) for example in gallery])
+    return Index(detector, [Known(one.path, one.label) for one in known])
 
 
 def told_of(found: "Steadiness", verdict: Verdict, known: "Example | None" = None) -> dict:

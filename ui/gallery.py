@@ -35,10 +35,15 @@ class Example:
 
 
 def bundled_examples() -> list[Example]:
-    """The images of examples/, as SOURCES.md lists them."""
-    table = (EXAMPLES / "SOURCES.md").read_text("utf-8")
+    """The images of examples/."""
+    return listed(EXAMPLES)
+
+
+def listed(folder: Path) -> list[Example]:
+    """The images of `folder`, as its SOURCES.md lists them."""
+    table = (folder / "SOURCES.md").read_text("utf-8")
     rows = [[cell.strip() for cell in row.split("|")[1:6]] for row in re.findall(r"^\| \S+\.\w+ \|.+", table, re.M)]
-    return [Example(EXAMPLES / name, label, ", ".join(filter(None, told))) for name, label, *told in rows]
+    return [Example(folder / name, label, ", ".join(filter(None, told))) for name, label, *told in rows]
 
 
 def published_samples() -> list[Example]:

@@ -1,5 +1,6 @@
 """DATA as the user typed it -> audited splits: everything that happens before the first step."""
 
+import functools
 import os
 import sys
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from detector.checkpoint import CheckpointError
 from detector.files import find_images
 from detector.hub import names_repository
+from detector.nearest import FREE
 from train.data import audit
 from train.data.folders import SPLITS, DataError, Sample, read_splits, require_classes, split_by_group
 from train.data.hub import fetch_dataset
@@ -75,9 +77,10 @@ def prepare(data: str, drop_leaks: bool = False) -> Prepared:
     )
 
 
+@functools.cache
 def gallery() -> list[Facts]:
-    """The page's own pictures, where it is there."""
-    return facts_in(GALLERY) if GALLERY.is_dir() else []
+    """The pictures that the page shows with their truth: its gallery, where that is there, and the known ones."""
+    return [found for folder in (GALLERY, FREE) if folder.is_dir() for found in facts_in(folder)]
 
 
 def facts_in(folder: Path) -> list[Facts]:

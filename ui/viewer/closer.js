@@ -2,10 +2,10 @@
 const AGAIN = 2000; // milliseconds after which a server that was busy is asked again
 const TIMES = 4; // that it is asked by itself
 const BUSY = "Others wait for their answers; close this and open it again.";
-const ALIKE = "Pictures of the gallery below that are nearest in what the model's last layer is given, and whose they are:";
+const ALIKE = "Known pictures, of the gallery below and of others that come with it, that are nearest in what the model's last layer is given, and whose they are:";
 let closer = null; // what the server found of this picture; or {wait}, {busy}, {error}
 let asked = 0; // times that it was asked
-let alike = null; // the gallery's pictures that look like it; asked for on demand, since with them comes their truth
+let alike = null; // the known pictures that look like it; asked for on demand, since with them comes their truth
 let seeking = false; // whether they are asked for
 
 const askCloser = () => {
@@ -98,7 +98,7 @@ const receiveAlike = (found) => {
   strip.append(...(alike ?? []).map(small));
   const said = found.error ?? (found.busy ? BUSY : alike.length ? ALIKE : "There are none.");
   find(".alike div").replaceChildren(part("p", "", said), strip);
-  for (const detail of alike ?? []) window.dispatchEvent(new CustomEvent("detector-answered", { detail }));
+  for (const detail of (alike ?? []).filter(({ example }) => example !== null)) window.dispatchEvent(new CustomEvent("detector-answered", { detail }));
 };
 find(".alike").addEventListener("toggle", () => {
   if (!find(".alike").open || alike || seeking) return;
