@@ -45,12 +45,15 @@ class Service:
         self.detector = detector
         self._lock = Lock()
         self._unanswered = 0
+        self._urgent = 0  # of them: those that are not of a pile
         self._waiting: deque[_Request] = deque()
         self._idle = min(torch.get_num_threads(), MAX_WORKERS)  # workers of one core
         self._on_one_core = ThreadPoolExecutor(self._idle, initializer=keep_to_one_core)
         self._on_all_cores = ThreadPoolExecutor(1)
 
-    def answer(self, image: str | Path | bytes | Image.Image, longest: int | None = None) -> Answer:
+    def answer(
+        self, image: str | Path | bytes | Image.Image, longest: int | None = None, of_a_pile: bool = False
+    ) -> Answer:
         """The verdict, and with `longest` the picture, no side longer than that. Raises ImageError."""
         request = _Request(image, longest, Future())
         with self._lock:
@@ -60,25 +63,29 @@ class Service:
             else:
                 self._on_one_core.submit(self._answer_waiting)
                 self._waiting.append(request)  # the worker waits for the lock
-            self._unanswered += 1
-        try:
-            return request.answer.result()
-        finally:
-            with self._lock:
-                self._unanswered -= 1
+            self._count(1, of_a_pile)
+        return self._wait_for(request.answer, of_a_pile)
 
-    def aside(self, work: Callable[[], T]) -> T | None:
-        """What `work` returns, computed on all cores; None if somebody waits for an answer, who goes first."""
+    def aside(self, work: Callable[[], T], of_a_pile: bool = False) -> T | None:
+        """What `work` returns, computed on all cores; None if somebody waits for an answer, who goes first. Those of a
+        pile do not: a pile may take an hour, and would have all others wait for it."""
         with self._lock:
-            if self._unanswered:
+            if self._unanswered if of_a_pile else self._urgent:
                 return None
             done = self._on_all_cores.submit(work)
-            self._unanswered += 1  # who comes meanwhile has a core of their own
+            self._count(1, of_a_pile)  # who comes meanwhile has a core of their own
+        return self._wait_for(done, of_a_pile)
+
+    def _wait_for(self, done: "Future[T]", of_a_pile: bool) -> T:
         try:
             return done.result()
         finally:
             with self._lock:
-                self._unanswered -= 1
+                self._count(-1, of_a_pile)
+
+    def _count(self, change: int, of_a_pile: bool) -> None:
+        self._unanswered += change
+        self._urgent += 0 if of_a_pile else change
 
     def _answer_waiting(self) -> None:
         with self._lock:

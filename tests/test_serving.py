@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -146,3 +147,27 @@ def test_over_cores_stops_at_an_error():
     with pytest.raises(KeyError, match="five"):
         list(over_cores(fail, range(1000), 1))
     assert len(seen) < 100
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_closer_looks_take_turns_with_a_pile(bundled, monkeypatch, others):
+    service = Service(bundled)
+    prepare, inside, go_on = bundled.prepare, threading.Semaphore(0), threading.Event()
+
+    def waits(*arguments):
+        inside.release()
+        assert go_on.wait(60)
+        return prepare(*arguments)
+
+    monkeypatch.setattr(service.detector, "prepare", waits)
+    with ThreadPoolExecutor(others + 1) as pool:
+        pile = [pool.submit(service.answer, FILES[0], None, True)]  # which alone has all cores
+        assert inside.acquire(timeout=60)
+        pile += [pool.submit(service.answer, FILES[0], None, True) for _ in range(others - 1)]
+        assert service.aside(lambda: 7, of_a_pile=True) is None  # another of the pile waits
+        looked = pool.submit(service.aside, lambda: 8)
+        go_on.set()
+        assert looked.result(60) == 8
+        assert len({answer.result(60).verdict.probs["human"] for answer in pile}) == 1
+    assert (service._unanswered, service._urgent) == (0, 0)
+    assert service.aside(lambda: 9, of_a_pile=True) == 9

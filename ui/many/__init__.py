@@ -70,7 +70,7 @@ def judge(model: Future, pool: ThreadPoolExecutor, folder: str, asked: dict) -> 
 
 def _judged(service: "Service", name: str, path: str, steady: bool) -> dict:
     try:
-        found = service.answer(path, _longest(steady))
+        found = service.answer(path, _longest(steady), of_a_pile=True)
     except detector.ImageError as error:
         return {"json": to_line({"file": name, "error": str(error)}), "error": str(error)}
     verdict, said = found.verdict, said_by(Path(path))
@@ -104,7 +104,7 @@ def _steadiness(service: "Service", image: "Image", verdict: Verdict) -> "Steadi
     from detector.stress import steadiness
 
     for _ in range(PATIENCE):
-        if found := service.aside(partial(steadiness, service.detector, image, verdict, ())):
+        if found := service.aside(partial(steadiness, service.detector, image, verdict, ()), of_a_pile=True):
             return found
         time.sleep(PAUSE)
     return None
