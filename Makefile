@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run test lint bench
+.PHONY: run test lint bench space
 
 run: .venv/app
 	$(BIN)/python app.py --port 7860
@@ -17,6 +17,11 @@ lint: .venv/dev
 
 bench: .venv/bench
 	$(BIN)/python -m benchmarks
+
+# What goes to a Hugging Face Space, in build/space, and whether it starts there.
+space: .venv/dev
+	rm -rf build/space
+	$(BIN)/python -m deploy.space build/space
 
 .venv/app: requirements.txt
 	$(PYTHON) -m venv .venv

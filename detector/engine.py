@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import os
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -70,12 +71,18 @@ def choose(checkpoint: Checkpoint, precision: str = "auto", device: str = "auto"
 def _device(name: str) -> torch.device:
     if name not in DEVICES:
         raise ValueError(f"There is no device {name!r}; give {', '.join(DEVICES)}.")
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    there = {"cuda": torch.cuda.is_available() and not _lent(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         name = next(device for device, is_there in there.items() if is_there)
     if not there[name]:
         raise CheckpointError(f"PyTorch finds no device {name!r} on this machine; give --device auto or cpu.")
     return torch.device(name)
+
+
+def _lent() -> bool:
+    """Whether this is a Space on ZeroGPU: torch says there that it has a GPU, but that is lent to decorated functions
+    alone, in processes of their own, and everything else that asks for it fails."""
+    return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
 
 
 def _bf16_pays(device: torch.device) -> bool:
