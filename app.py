@@ -35,7 +35,9 @@ import detector
 from detector.arguments import add_engine, add_model
 from detector.threads import in_background
 from ui import about, check, compare, gallery, many, quiz
+from ui.agents import Agents, agents
 from ui.folder import UploadFolder
+from ui.limits import Limits
 from ui.theme import CSS, THEME
 from ui.upload import WRONG_CALLS, Blocks, Uploads, keep_in
 
@@ -104,6 +106,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--host", default=LOCALHOST_NAME, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, help="0: any free one (default: the first free one from 7860)")
     parser.add_argument("--share", action="store_true", help="a public address through Gradio's relay")
+    parser.add_argument("--mcp", action="store_true", help="tools for agents too, at /mcp (Model Context Protocol)")
+    parser.add_argument(
+        "--rate", type=int, metavar="N", help="requests a minute that one visitor may send; a picture takes about four"
+    )
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     host = options.host.strip("[]")
@@ -120,12 +126,15 @@ def main(arguments: list[str] | None = None) -> None:
             model.add_done_callback(log_failure)
             examples = in_background(lambda: gallery.with_thumbnails(gallery.shuffled(found or our_examples())))
             demo = build_demo(model, examples, options.compare_with)
-            serve(demo, host, port, options.share)
+            tools = agents(model, examples, host) if options.mcp else None
+            serve(demo, host, port, options.share, options.rate, tools)
             while not stop.wait(SWEEP_EVERY):
                 folder.sweep(check.KEEP_SECONDS)
             stop_serving(demo)  # first, or an upload that is just coming would outlive the folder
     except (OSError, ValueError) as error:
         parser.error(str(error))
+    except ImportError as error:
+        parser.error(f"--mcp needs gradio's extra: pip install 'gradio[mcp]' ({error}).")
 
 
 def free_port(host: str, port: int | None) -> int:
@@ -146,8 +155,11 @@ def free_port(host: str, port: int | None) -> int:
     raise OSError(f"{host}, port {number} cannot be used ({problem}); give another --host or --port.") from problem
 
 
-def serve(demo: gr.Blocks, host: str, port: int, share: bool) -> None:
-    """The page is up when this returns."""
+def serve(
+    demo: gr.Blocks, host: str, port: int, share: bool, rate: int | None = None, tools: Agents | None = None
+) -> None:
+    """The page, and `tools` for agents, are up when this returns; `rate`: see ui.limits."""
+    for_agents = {"routes": [tools.route], "lifespan": tools.lifespan} if tools else {}
     demo.launch(
         server_name=f"[{host}]" if ":" in host else host,
         server_port=port,
@@ -159,7 +171,12 @@ def serve(demo: gr.Blocks, host: str, port: int, share: bool) -> None:
         pwa=False,
         run_history=False,
         footer_links=["api"],
-        app_kwargs={"middleware": [Middleware(Uploads)], "exception_handlers": WRONG_CALLS},
+        mcp_server=False,
+        app_kwargs={
+            "middleware": [Middleware(Limits, rate=rate), Middleware(Uploads)],
+            "exception_handlers": WRONG_CALLS,
+            **for_agents,
+        },
         prevent_thread_lock=True,
     )
 

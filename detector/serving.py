@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
+from threading import Condition
 from typing import TypeVar
 
 import torch
@@ -43,7 +43,7 @@ class Service:
 
     def __init__(self, detector: Detector):
         self.detector = detector
-        self._lock = Lock()
+        self._lock = Condition()  # notified whenever somebody has been answered
         self._unanswered = 0
         self._urgent = 0  # of them: those that are not of a pile
         self._waiting: deque[_Request] = deque()
@@ -66,11 +66,11 @@ class Service:
             self._count(1, of_a_pile)
         return self._wait_for(request.answer, of_a_pile)
 
-    def aside(self, work: Callable[[], T], of_a_pile: bool = False) -> T | None:
-        """What `work` returns, computed on all cores; None if somebody waits for an answer, who goes first. Those of a
-        pile do not: a pile may take an hour, and would have all others wait for it."""
+    def aside(self, work: Callable[[], T], of_a_pile: bool = False, patience: float = 0) -> T | None:
+        """What `work` returns, computed on all cores; None if for `patience` seconds somebody waits for an answer, who
+        goes first. Those of a pile do not: a pile may take an hour, and would have all others wait for it."""
         with self._lock:
-            if self._unanswered if of_a_pile else self._urgent:
+            if not self._lock.wait_for(lambda: not (self._unanswered if of_a_pile else self._urgent), patience):
                 return None
             done = self._on_all_cores.submit(work)
             self._count(1, of_a_pile)  # who comes meanwhile has a core of their own
@@ -86,6 +86,7 @@ class Service:
     def _count(self, change: int, of_a_pile: bool) -> None:
         self._unanswered += change
         self._urgent += 0 if of_a_pile else change
+        self._lock.notify_all()
 
     def _answer_waiting(self) -> None:
         with self._lock:

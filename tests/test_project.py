@@ -61,8 +61,9 @@ def test_what_is_imported_is_declared(rooms, extras):
     declared = set(PROJECT["dependencies"]) if rooms[0] != "ui" else requirements()
     declared |= {line for extra in extras for line in PROJECT["optional-dependencies"][extra]}
     names = {re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in declared}
-    optional = {"pillow_heif": ["pillow-heif"], "spaces": ["gradio"]}  # which need not be installed; on Spaces alone
-    made_with = {"starlette": ["gradio"], "fastapi": ["gradio"]}
+    # Which need not be installed: for HEIC, on Spaces alone, for agents.
+    optional = {"pillow_heif": ["pillow-heif"], "spaces": ["gradio"], "mcp": ["gradio"]}
+    made_with = {name: ["gradio"] for name in ("anyio", "fastapi", "pydantic", "starlette")}
     homes = packages_distributions() | optional | made_with
     files = [path for room in rooms for path in ((ROOT / room).rglob("*.py") if "." not in room else [ROOT / room])]
     for path in files:
@@ -90,6 +91,7 @@ def test_installed_package_holds_what_it_needs_and_no_more(installed):
         "detector", "train", f"detector-{PROJECT['version']}.dist-info",
     }  # fmt: skip
     needed = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "train").rglob("*.py"), *BUNDLED.iterdir(), TRUST_LIST]
+    needed += FREE.rglob("*.*")
     assert [path for path in needed if not (installed / path.relative_to(ROOT)).is_file()] == []
 
 

@@ -11,15 +11,15 @@ import gradio as gr
 
 import detector
 from detector.explain import VIEW_SIDE
-from detector.output.as_json import origin_to_json, to_json
 from detector.output.data_url import data_url
 from detector.provenance import said_by
+from ui import api
 from ui.answer import NO_ANSWER, NO_MAP, NO_MORE, NO_REPORT, card, headline, numbers, origin
 from ui.closer import look_alike, look_closer, report_of
 from ui.folder import THUMBNAILS
 from ui.gallery import Example, example_at, thumbnail_files
 from ui.strip import Strip
-from ui.upload import HOW_TO_SEND, ImageFile
+from ui.upload import HOW_TO_SEND
 from ui.viewer import WARM_UP, Viewer
 
 if TYPE_CHECKING:
@@ -51,9 +51,7 @@ def draw(demo: gr.Blocks, title: gr.HTML, model: Future, gallery: Future) -> Non
     )  # fmt: skip
     for event, what in lost:
         event.failure(None, None, viewer, js=f"() => ({{ lost: '{what}' }})", **quiet)
-    # The API is a door of its own, so that its callers get one JSON object and no page furniture.
-    api_image, api_answer = ImageFile(visible=False, label="image"), gr.JSON(visible=False, label="answer")
-    gr.Button(visible=False).click(partial(predict, model), api_image, api_answer, api_name="predict", **MODEL_QUEUE)
+    api.draw(model, gallery, MODEL_QUEUE)
     demo.load(partial(warming_up, model, time.monotonic()), None, viewer, concurrency_limit=None, **quiet)
     demo.load(partial(loaded, model), None, [title, viewer], concurrency_limit=None, **quiet)
     demo.load(
@@ -151,14 +149,3 @@ def aside(model: Future, asked: dict, name: str, look: Callable[["Detector"], di
     except (detector.ImageError, ImportError, OSError) as error:
         found = {"error": str(error)}
     return {"turn": asked["turn"], name: {"busy": True} if found is None else found}
-
-
-def predict(model: Future, path: str | None) -> dict:
-    """Classify one image: label, probs, p_ai, band, model; or abstained, model; and provenance: what the file says."""
-    if path is None:
-        raise gr.Error(f"No image was given. {HOW_TO_SEND}", print_exception=False)
-    try:
-        found = to_json(model.result().answer(path).verdict)
-        return found | {"provenance": origin_to_json(said_by(Path(path)))}
-    except (detector.ImageError, detector.CheckpointError) as error:
-        raise gr.Error(str(error), print_exception=False) from error

@@ -9,7 +9,7 @@ from PIL import Image
 from detector.images import open_image, read_file
 from detector.output.data_url import address, data_url
 from detector.provenance import said_by
-from detector.seen import look
+from detector.seen import Seen, look
 from detector.verdict import NAMES, Verdict
 from ui.answer import truth, words
 from ui.gallery import listed
@@ -68,9 +68,14 @@ def report_of(detector: "Detector", path: Path, gallery: "Sequence[Example]") ->
     from detector.output.report import facts, page
 
     data = read_file(path, path.name)
-    prepared, verdict = _judged(detector, data, path.name)
-    seen = look(detector, prepared, verdict, said_by(data, path.name), index=_index(detector, _known(gallery)))
+    seen = all_of(detector, data, path.name, gallery)
     return {"page": page(path.name, seen, facts(data, detector), detector)}
+
+
+def all_of(detector: "Detector", data: bytes, name: str, gallery: "Sequence[Example]") -> Seen:
+    """All that can be found of a file's picture; errors call it `name`. Raises ImageError, ImportError."""
+    prepared, verdict = _judged(detector, data, name)
+    return look(detector, prepared, verdict, said_by(data, name), index=_index(detector, _known(gallery)))
 
 
 def _judged(detector: "Detector", source: Path | bytes, name: str | None = None) -> "tuple[Prepared, Verdict]":

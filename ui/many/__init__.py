@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 AT_ONCE = 8  # pictures in a question
 THUMBNAIL = 96  # pixels of the longer side
 PILE = "pile-"  # begins the name of the folder of what was in a zip
-PATIENCE, PAUSE = 20, 0.3  # how often, and how many seconds apart, is looked whether the model is free for steadiness
+PATIENCE = 6  # seconds until whether an answer holds is given up, since others wait for theirs
 FLAGS = {  # words for a flag -> the bands that count as one
     "called AI at all": tuple(BANDS), "called likely or very likely AI": tuple(BANDS)[:2],
     "called very likely AI": tuple(BANDS)[:1],
@@ -103,11 +103,7 @@ def _steadiness(service: "Service", image: "Image", verdict: Verdict) -> "Steadi
     """Whether an answer holds, once nobody waits for an answer; None if that does not come."""
     from detector.stress import steadiness
 
-    for _ in range(PATIENCE):
-        if found := service.aside(partial(steadiness, service.detector, image, verdict, ()), of_a_pile=True):
-            return found
-        time.sleep(PAUSE)
-    return None
+    return service.aside(partial(steadiness, service.detector, image, verdict, ()), of_a_pile=True, patience=PATIENCE)
 
 
 def unpacked(folder: str, asked: dict) -> dict:

@@ -1,0 +1,68 @@
+"""Bounds on what a visitor may ask of the server: the bytes of a request, and, if wanted, requests a minute."""
+
+import ipaddress
+from contextlib import suppress
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from detector.images import MAX_FILE
+
+LARGEST = (
+    MAX_FILE * 4 // 3 + 2**20
+)  # bytes of a request that is no upload: one picture in base64, and what is around it
+TOO_LARGE = f"A request may have {LARGEST // 2**20} MB."
+SUBNET = 64  # bits of an IPv6 address that are one visitor's
+
+
+class TooLarge(Exception):
+    """A body that goes on after LARGEST bytes."""
+
+
+class Limits:
+    """ASGI middleware. A picture on the page takes about four requests that count: those that send something."""
+
+    def __init__(self, app: ASGIApp, rate: int | None = None):
+        self.app, self.rate = app, rate
+        self.limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await self.app(scope, receive, send)
+        if self.rate and not self.limiter.hit(RateLimitItemPerMinute(self.rate), visitor(scope)):
+            sentence = f"That is more than {self.rate} requests in a minute; wait a little."
+            answer = JSONResponse({"detail": sentence, "error": sentence}, 429, {"Retry-After": "60"})
+            return await answer(scope, receive, send)
+        if scope["path"].endswith("/upload"):  # which Gradio bounds itself, and writes to disk as it comes
+            return await self.app(scope, receive, send)
+        had = 0
+
+        async def bounded() -> Message:
+            nonlocal had
+            message = await receive()
+            had += len(message.get("body", b""))
+            if had > LARGEST:
+                raise TooLarge
+            return message
+
+        async def unless_too_large(message: Message) -> None:
+            if had <= LARGEST:  # else the app says that it cannot read the request
+                await send(message)
+
+        with suppress(TooLarge):
+            await self.app(scope, bounded, unless_too_large)
+        if had > LARGEST:
+            await JSONResponse({"detail": TOO_LARGE, "error": TOO_LARGE}, 413)(scope, receive, send)
+
+
+def visitor(scope: Scope) -> str:
+    """Whom a request counts for: an address, or the subnet that one IPv6 customer has."""
+    host = (scope.get("client") or ("unknown",))[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return str(ipaddress.ip_network((host, SUBNET), strict=False)) if address.version == 6 else host
