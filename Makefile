@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run test lint bench space
+.PHONY: run test lint bench space oldest audit parts
 
 run: .venv/app
 	$(BIN)/python app.py --port 7860
@@ -22,6 +22,27 @@ bench: .venv/bench
 space: .venv/dev
 	rm -rf build/space
 	$(BIN)/python -m deploy.space build/space
+
+# The lower bounds of all requirements, in build/oldest: what answers, opens, checks and serves.
+oldest: .venv/dev
+	$(BIN)/python -m pip install -q uv
+	$(PYTHON) -m venv build/oldest
+	$(BIN)/uv pip install -q --python build/oldest/bin/python --resolution lowest-direct -r requirements.txt -e '.[dev]'
+	build/oldest/bin/python -m pytest tests/test_predict.py tests/test_images.py tests/test_checkpoint.py \
+	    tests/test_hub.py tests/test_explain.py tests/test_engine.py tests/test_server.py tests/test_api.py
+
+# Known holes of what is installed, where their database can be reached.
+audit: .venv/supply
+	$(BIN)/python -m pip_audit --progress-spinner off --skip-editable
+
+# The CycloneDX list of what is installed.
+parts: .venv/supply
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --output-reproducible -o build/parts.cdx.json $(BIN)/python
+
+.venv/supply: .venv/dev
+	$(BIN)/python -m pip install -q -e '.[supply]'
+	touch $@
 
 .venv/app: requirements.txt
 	$(PYTHON) -m venv .venv
