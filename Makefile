@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: run test lint bench space oldest audit parts
+.PHONY: run test lint bench space soak oldest audit parts
 
 run: .venv/app
 	$(BIN)/python app.py --port 7860
@@ -22,6 +22,10 @@ bench: .venv/bench
 space: .venv/dev
 	rm -rf build/space
 	$(BIN)/python -m deploy.space build/space
+
+# Ten times as many broken files as the tests try.
+soak: .venv/dev
+	$(BIN)/python -m tests.fuzz 200000 --first 20000
 
 # The lower bounds of all requirements, in build/oldest: what answers, opens, checks and serves.
 oldest: .venv/dev

@@ -1,6 +1,7 @@
 """Pixels of 16 or 32 bits or of floats -> 8 bits, and TIFFs that hold such pixels in ways unknown to Pillow."""
 
 import io
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -38,6 +39,9 @@ def _full(low: float, high: float, ranges: Sequence[int] = (1, 255, 65535)) -> i
 def open_tiff(data: bytes) -> tuple[tuple[int, int], Callable[[], Image.Image]]:
     """Width and height of a TIFF's picture, and what decodes it, by the library `tifffile`. Raises anything."""
     from tifffile import TiffFile  # rarely needed
+
+    # It writes a line for every broken tag, thousands for one hostile file; our own sentence is enough.
+    logging.getLogger("tifffile").disabled = True
 
     pages = TiffFile(io.BytesIO(data)).pages
     page = next((page for page in pages if not page.is_reduced), pages[0])
