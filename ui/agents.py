@@ -116,7 +116,7 @@ def agents(model: Future, gallery: Future, host: str) -> Agents:
         return [TextContent(type="text", text=json.dumps(found))], found
 
     # A page that a browser on this machine shows must not reach a server that is meant for this machine alone.
-    local = [f"{name}:*" for name in LOOPBACK.values()]
+    local = [name + port for name in LOOPBACK.values() for port in ("", ":*")]
     manager = StreamableHTTPSessionManager(
         server, json_response=True, stateless=True, max_request_body_size=LARGEST,
         security_settings=TransportSecuritySettings(
