@@ -2,8 +2,9 @@
 # TORCH=cpu: torch without CUDA, from PyTorch's own index, which uv knows; see docs/install.md.
 PYTHON ?= python3
 BIN = .venv/bin
+LOCK = $(if $(LOCKED),-c requirements.lock)
 
-.PHONY: run test lint bench space soak oldest audit parts
+.PHONY: run test lint bench space soak oldest lock audit parts
 
 run: .venv/app
 	$(BIN)/python app.py --port 7860
@@ -35,6 +36,12 @@ oldest: .venv/dev
 	build/oldest/bin/python -m pytest tests/test_predict.py tests/test_images.py tests/test_checkpoint.py \
 	    tests/test_hub.py tests/test_explain.py tests/test_engine.py tests/test_server.py tests/test_api.py
 
+# The versions that the tests passed with: make test LOCKED=1 takes exactly those.
+lock: .venv/dev
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --upgrade \
+	    requirements.txt pyproject.toml --extra train --extra dev -o requirements.lock
+
 # Known holes of what is installed, where their database can be reached.
 audit: .venv/supply
 	$(BIN)/python -m pip_audit --progress-spinner off --skip-editable
@@ -53,11 +60,11 @@ parts: .venv/supply
 	$(BIN)/python -m pip install -q --upgrade pip
 	$(if $(TORCH),$(BIN)/python -m pip install -q uv)
 	$(if $(TORCH),$(BIN)/uv pip install -q --python $(BIN)/python --torch-backend $(TORCH) torch torchvision)
-	$(BIN)/python -m pip install -q -r requirements.txt
+	$(BIN)/python -m pip install -q -r requirements.txt $(LOCK)
 	touch $@
 
 .venv/dev: .venv/app pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[train,dev]'
+	$(BIN)/python -m pip install -q -e '.[train,dev]' $(LOCK)
 	touch $@
 
 .venv/bench: .venv/dev

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import tomlkit
 import yaml
+from packaging.requirements import Requirement
 from PIL import Image
 
 from detector import CLASSES
@@ -73,6 +74,19 @@ def test_what_is_imported_is_declared(rooms, extras):
             ours = {"detector", "train", "ui"}
             for module in {name.split(".")[0] for name in modules} - sys.stdlib_module_names - ours:
                 assert {home.lower().replace("_", "-") for home in homes[module]} & names, f"{path} imports {module}"
+
+
+def test_the_lock_file_has_a_version_of_everything_that_fits():
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = {}
+    for line in lines:
+        name, _, rest = line.partition("==")
+        locked.setdefault(name.partition("[")[0], []).append(rest.split()[0])
+    extras = PROJECT["optional-dependencies"]
+    for line in requirements() | {*PROJECT["dependencies"], *extras["train"], *extras["dev"]}:
+        wanted = Requirement(line)
+        versions = locked[wanted.name.lower().replace("_", "-")]
+        assert all(wanted.specifier.contains(version, prereleases=True) for version in versions), line
 
 
 @pytest.fixture(scope="module")
