@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from detector.transforms import card_transforms, train_transforms
 
-HINT_WEIGHT = 3.0  # of a teacher's hints beside the labels' loss; without labels it is worse
+HINT_WEIGHT = 1.0  # of a teacher's hints beside the labels' loss; without labels it is worse, 3.0 showed no gain
 EVAL_BATCH_SIZE = 64  # images; without gradients there is room, and a larger batch is no faster on a CPU
 SAVE_EVERY = 300  # seconds; what a killed run loses at most, where saving takes a second
 FEW = 200  # images; of fewer, processes of their own gain nothing: 100 take 2.1 s so and 1.8 s without (2 cores)
