@@ -36,7 +36,7 @@ oldest: .venv/dev
 	build/oldest/bin/python -m pytest tests/test_predict.py tests/test_images.py tests/test_checkpoint.py \
 	    tests/test_hub.py tests/test_explain.py tests/test_engine.py tests/test_server.py tests/test_api.py
 
-# The versions that the tests passed with: make test LOCKED=1 takes exactly those.
+# One version of everything: make test LOCKED=1 takes those into a new .venv.
 lock: .venv/dev
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --upgrade \

@@ -170,7 +170,7 @@ def test_pages_of_other_sites_and_too_much_are_refused(agents_url):
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         assert httpx.post(f"{agents_url}/mcp", json=body, headers=elsewhere | headers).status_code in (403, 421)
-    for path in ("/mcp", "/gradio_api/call/predict"):
+    for path in ("/mcp", "/gradio_api/call/predict", "/gradio_api/call/upload"):
         answer = httpx.post(f"{agents_url}{path}", content=bytes(LARGEST + 1), headers=elsewhere, timeout=60)
         assert answer.status_code == 413
 
@@ -211,7 +211,13 @@ def test_limits_count_what_comes_and_not_what_is_announced():
 
 
 @pytest.mark.parametrize(
-    ("host", "who"), [("192.0.2.7", "192.0.2.7"), ("2001:db8::1", "2001:db8::/64"), ("testclient", "testclient")]
+    ("host", "who"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("testclient", "testclient"),
+    ],
 )
 def test_who_a_visitor_is(host, who):
     assert visitor({"client": (host, 1)}) == who

@@ -23,7 +23,7 @@ def test_api(url, bundled):
     assert list(found) == ["label", "probs", "p_ai", "band", "model", "provenance"]
     assert found["label"] == expected.label
     assert abs(found["p_ai"] - expected.p_ai) < 1e-3
-    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/predict"]
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/predict", "/examine"]
 
 
 def test_api_error_is_the_sentence(url, tmp_path):

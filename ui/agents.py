@@ -124,7 +124,7 @@ def agents(model: Future, gallery: Future, host: str) -> Agents:
             allowed_origins=[f"http://{name}" for name in local],
         ),
     )  # fmt: skip
-    return Agents(Route(PATH, _Endpoint(manager.handle_request)), lambda _: manager.run())
+    return Agents(Route(PATH, _Endpoint(manager.handle_request), methods=["POST"]), lambda _: manager.run())
 
 
 class _Endpoint:

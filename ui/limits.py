@@ -36,7 +36,7 @@ class Limits:
             sentence = f"That is more than {self.rate} requests in a minute; wait a little."
             answer = JSONResponse({"detail": sentence, "error": sentence}, 429, {"Retry-After": "60"})
             return await answer(scope, receive, send)
-        if scope["path"].endswith("/upload"):  # which Gradio bounds itself, and writes to disk as it comes
+        if scope["path"] == "/gradio_api/upload":  # which Gradio bounds itself, and writes to disk as it comes
             return await self.app(scope, receive, send)
         had = 0
 
@@ -65,4 +65,5 @@ def visitor(scope: Scope) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host
-    return str(ipaddress.ip_network((host, SUBNET), strict=False)) if address.version == 6 else host
+    address = getattr(address, "ipv4_mapped", None) or address
+    return str(ipaddress.ip_network((address, SUBNET), strict=False)) if address.version == 6 else str(address)
