@@ -144,6 +144,17 @@ def test_wrong_usage(arguments, words):
     assert "Traceback" not in done.stderr
 
 
+def test_a_part_of_an_upload_that_is_no_file_is_refused(url):
+    body = b"--x\r\nContent-Disposition: form-data; name=text\r\n\r\n" + bytes(100_000) + b"\r\n--x--\r\n"
+    request = urllib.request.Request(
+        f"{url}/gradio_api/upload", body, {"Content-Type": "multipart/form-data; boundary=x"}, method="POST"
+    )
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(request)
+    assert refused.value.code == 400
+    assert b"Too many fields" in refused.value.read()
+
+
 def test_log_holds_no_traceback(url, log):
     """Whatever the tests above sent, the program stumbled over nothing."""
     assert "Traceback" not in log.read_text()

@@ -111,7 +111,11 @@ class Blocks(gr.Blocks):
 
 
 class _Parser(route_utils.GradioMultiPartParser):
-    """Gradio's reader of uploads, which leaves no part of one behind that breaks off."""
+    """Gradio's reader of uploads, which leaves no part of one behind that breaks off, and takes files alone: other
+    parts it would read into memory without any bound."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options | {"max_fields": 0})
 
     async def parse(self):
         try:
