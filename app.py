@@ -133,8 +133,6 @@ def main(arguments: list[str] | None = None) -> None:
             stop_serving(demo)  # first, or an upload that is just coming would outlive the folder
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    except ImportError as error:
-        parser.error(f"--mcp needs gradio's extra: pip install 'gradio[mcp]' ({error}).")
 
 
 def free_port(host: str, port: int | None) -> int:

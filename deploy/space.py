@@ -126,6 +126,13 @@ def device_api():
         yield f"http://127.0.0.1:{server.server_port}", posted
     finally:
         server.shutdown()
+        server.server_close()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
 
 
 def answer(folder: Path, python: Path, zero_gpu: bool, **settings: str) -> dict:
@@ -135,9 +142,7 @@ def answer(folder: Path, python: Path, zero_gpu: bool, **settings: str) -> dict:
     """
     from gradio_client import Client, handle_file
 
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
+    port = str(free_port())
     address = f"http://127.0.0.1:{port}"
     with tempfile.TemporaryDirectory() as home, device_api() as (api, posted), (Path(home) / "log").open("w+") as log:
         on_zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": api} if zero_gpu else {}
@@ -148,7 +153,7 @@ def answer(folder: Path, python: Path, zero_gpu: bool, **settings: str) -> dict:
         try:
             _wait_until_up(app, address)
             found = Client(address, verbose=False).predict(handle_file(folder / PICTURE), api_name="/predict")
-        except Exception as error:
+        except Exception as error:  # whatever it is, the log says why
             log.seek(0)
             raise RuntimeError(f"The Space does not answer ({error}). Its log:\n{log.read()}") from error
         finally:

@@ -1,7 +1,6 @@
 """`python app.py` in a process of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,15 +8,10 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.space import free_port
 from tests.forked import ROOT, Forked
 
 NO_HUB = "http://127.0.0.1:9"  # nobody listens there
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def start_app(folder: Path, *arguments: str, hub: str = NO_HUB, **environment: str) -> subprocess.Popen:

@@ -27,8 +27,8 @@ from detector.provenance import said_by
 from detector.seen import look
 from detector.stress import SIDE
 from tests.conftest import EXAMPLES
+from tests.forked import ROOT
 from tests.running import NO_HUB, running_app
-from tests.test_project import ROOT
 from ui.agents import CROWDED, NO_DATA_URL
 from ui.gallery import bundled_examples
 from ui.limits import LARGEST, Limits, visitor

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_project import ROOT
+from tests.forked import ROOT
 
 ROOMS = ("app.py", "benchmarks", "deploy", "detector", "experiments", "train", "ui")
 REFUSED = {

@@ -7,7 +7,7 @@ import base64
 import binascii
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -16,7 +16,6 @@ from typing import NamedTuple
 import anyio.to_thread
 from pydantic import TypeAdapter
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 import detector
 from detector.output.as_json import origin_to_json
@@ -89,12 +88,16 @@ def tools(model: Future, gallery: Future) -> dict[str, Tool]:
 
 
 def agents(model: Future, gallery: Future, host: str) -> Agents:
-    """A server of `tools` that listens on `host`. Raises ImportError without the package mcp."""
-    from mcp.server.lowlevel import Server
-    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-    from mcp.server.transport_security import TransportSecuritySettings
-    from mcp.types import TextContent, ToolAnnotations
-    from mcp.types import Tool as Told
+    """A server of `tools` that listens on `host`. Raises ValueError without the package mcp."""
+    try:
+        from mcp.server.fastmcp.server import StreamableHTTPASGIApp
+        from mcp.server.lowlevel import Server
+        from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+        from mcp.server.transport_security import TransportSecuritySettings
+        from mcp.types import TextContent, ToolAnnotations
+        from mcp.types import Tool as Told
+    except ImportError as error:
+        raise ValueError(f"--mcp needs gradio's extra: pip install 'gradio[mcp]' ({error}).") from error
 
     server, known = Server(NAME, instructions=ABOUT), tools(model, gallery)
     harmless = ToolAnnotations(readOnlyHint=True, destructiveHint=False, idempotentHint=True, openWorldHint=False)
@@ -124,17 +127,7 @@ def agents(model: Future, gallery: Future, host: str) -> Agents:
             allowed_origins=[f"http://{name}" for name in local],
         ),
     )  # fmt: skip
-    return Agents(Route(PATH, _Endpoint(manager.handle_request), methods=["POST"]), lambda _: manager.run())
-
-
-class _Endpoint:
-    """An ASGI app that Starlette does not take for a function of a request."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], AsyncIterator]):
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.app(scope, receive, send)
+    return Agents(Route(PATH, StreamableHTTPASGIApp(manager), methods=["POST"]), lambda _: manager.run())
 
 
 async def _answered(answer: Callable[[bytes], dict], data_url: str) -> dict:
@@ -146,7 +139,7 @@ async def _answered(answer: Callable[[bytes], dict], data_url: str) -> dict:
             return await anyio.to_thread.run_sync(lambda: answer(_bytes_of(data_url)))
         except (detector.ImageError, detector.CheckpointError, ImportError):
             raise
-        except Exception as error:
+        except Exception as error:  # a fault of ours; the SDK would tell its text to the agent
             log.exception("A tool failed.")
             raise RuntimeError(FAILED) from error
 

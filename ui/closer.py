@@ -47,20 +47,19 @@ def look_alike(detector: "Detector", path: Path, gallery: "Sequence[Example]") -
     x = detector.prepare(path).x
     if x is None:
         return {"pictures": []}
-    known = _known(gallery)
-    return {
-        "pictures": [
-            {
-                "example": near.index if near.index < len(gallery) else None,
-                "label": near.known.label,
-                "text": one.title,
-                "name": NAMES[near.known.label],
-                "picture": address(one.thumbnail) if one.thumbnail else data_url(open_image(one.path), SMALL),
-            }
-            for near in _index(detector, known).nearest(x)
-            for one in [known[near.index]]
-        ]
-    }
+    known = (*gallery, *_free())
+
+    def told(index: int) -> dict:
+        one = known[index]
+        return {
+            "example": index if index < len(gallery) else None,
+            "label": one.label,
+            "text": one.title,
+            "name": NAMES[one.label],
+            "picture": address(one.thumbnail) if one.thumbnail else data_url(open_image(one.path), SMALL),
+        }
+
+    return {"pictures": [told(near.index) for near in _index(detector, known).nearest(x)]}
 
 
 def report_of(detector: "Detector", path: Path, gallery: "Sequence[Example]") -> dict:
@@ -75,7 +74,7 @@ def report_of(detector: "Detector", path: Path, gallery: "Sequence[Example]") ->
 def all_of(detector: "Detector", data: bytes, name: str, gallery: "Sequence[Example]") -> Seen:
     """All that can be found of a file's picture; errors call it `name`. Raises ImageError, ImportError."""
     prepared, verdict = _judged(detector, data, name)
-    return look(detector, prepared, verdict, said_by(data, name), index=_index(detector, _known(gallery)))
+    return look(detector, prepared, verdict, said_by(data, name), index=_index(detector, (*gallery, *_free())))
 
 
 def _judged(detector: "Detector", source: Path | bytes, name: str | None = None) -> "tuple[Prepared, Verdict]":
@@ -86,10 +85,11 @@ def _judged(detector: "Detector", source: Path | bytes, name: str | None = None)
     return prepared, *detector.classify([prepared])
 
 
-def _known(gallery: "Sequence[Example]") -> "tuple[Example, ...]":
+@functools.cache
+def _free() -> "list[Example]":
     from detector.nearest import FREE
 
-    return (*gallery, *listed(FREE))
+    return listed(FREE)
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,9 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from detector.images import MAX_FILE
 
-LARGEST = (
-    MAX_FILE * 4 // 3 + 2**20
-)  # bytes of a request that is no upload: one picture in base64, and what is around it
+# Bytes of a request that is no upload: one picture in base64, and what is around it.
+LARGEST = MAX_FILE * 4 // 3 + 2**20
 TOO_LARGE = f"A request may have {LARGEST // 2**20} MB."
 SUBNET = 64  # bits of an IPv6 address that are one visitor's
 
@@ -27,12 +26,12 @@ class Limits:
 
     def __init__(self, app: ASGIApp, rate: int | None = None):
         self.app, self.rate = app, rate
-        self.limiter = MovingWindowRateLimiter(MemoryStorage())
+        self.limiter = MovingWindowRateLimiter(MemoryStorage()) if rate else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
             return await self.app(scope, receive, send)
-        if self.rate and not self.limiter.hit(RateLimitItemPerMinute(self.rate), visitor(scope)):
+        if self.limiter and not self.limiter.hit(RateLimitItemPerMinute(self.rate), visitor(scope)):
             sentence = f"That is more than {self.rate} requests in a minute; wait a little."
             answer = JSONResponse({"detail": sentence, "error": sentence}, 429, {"Retry-After": "60"})
             return await answer(scope, receive, send)
