@@ -1,6 +1,5 @@
 """The ways in for programs: endpoints by gradio_client and curl, tools by the official client, bounds on both."""
 
-import asyncio
 import base64
 import json
 import re
@@ -10,6 +9,7 @@ from pathlib import Path
 import httpx
 import jsonschema
 import pytest
+from anyio.from_thread import start_blocking_portal
 from gradio_client import Client, handle_file
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
@@ -62,6 +62,12 @@ def data_url(path: Path) -> str:
     return "data:image/*;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
+def in_thread(work, *args):
+    """What the coroutine function returns. Playwright, for other tests, keeps a loop of its own in this thread."""
+    with start_blocking_portal() as portal:
+        return portal.call(work, *args)
+
+
 def in_session(url: str, work, **headers: str):
     """What `work(session)` returns, through the official client."""
 
@@ -74,7 +80,7 @@ def in_session(url: str, work, **headers: str):
             await session.initialize()
             return await work(session)
 
-    return asyncio.run(run())
+    return in_thread(run)
 
 
 def call(url: str, name: str, image: str, **headers: str):
@@ -193,7 +199,7 @@ def test_too_many_at_a_time_are_told_so(monkeypatch, bundled):
 
     monkeypatch.setattr(ui.shared._places, "_value", 0)
     with pytest.raises(ValueError, match=CROWDED):
-        asyncio.run(_answered(lambda image: {}, data_url(ROCKET)))
+        in_thread(_answered, lambda image: {}, data_url(ROCKET))
 
 
 def test_limits_count_what_comes_and_not_what_is_announced():

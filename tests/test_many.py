@@ -190,7 +190,8 @@ def test_by_keyboard_on_a_phone_in_the_dark(browser, url, bundled):
     expect(page.locator("#many .said")).to_contain_text("2 pictures", timeout=WAIT)
     for held in page.locator("#many .row .file").all():
         expect(held).to_contain_text("of 13")
-    expect(page.locator("#many .pile")).to_contain_text("If 10 %", timeout=WAIT)
+    expect(page.locator("#many .pile input")).to_be_visible(timeout=WAIT)  # the rates have come
+    expect(page.locator("#many .pile")).to_contain_text("If 10 %")
     page.locator("#many .pile input").focus()
     page.keyboard.press("ArrowRight")
     right = rates(bundled.config)[0]["right"][11]
