@@ -40,7 +40,7 @@ oldest: .venv/dev
 lock: .venv/dev
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --upgrade \
-	    requirements.txt pyproject.toml --extra train --extra dev -o requirements.lock
+	    requirements.txt pyproject.toml --extra bulk --extra train --extra dev --extra mcp -o requirements.lock
 
 # Known holes of what is installed, where their database can be reached.
 audit: .venv/supply
@@ -64,7 +64,7 @@ parts: .venv/supply
 	touch $@
 
 .venv/dev: .venv/app pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[train,dev]' $(LOCK)
+	$(BIN)/python -m pip install -q -e '.[bulk,train,dev]' $(LOCK)
 	touch $@
 
 .venv/bench: .venv/dev

@@ -15,7 +15,7 @@ from benchmarks.common import ROOT, machine
 # fmt: off
 NAMES = (
     "latency", "engines", "throughput", "serving", "start", "memory", "training", "spinning", "nothing", "breadth",
-    "peers", "steady", "maps", "closer",
+    "peers", "steady", "maps", "closer", "bulk",
 )
 # fmt: on
 RESULTS = Path(__file__).with_name("results.json")

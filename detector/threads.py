@@ -27,7 +27,15 @@ def in_background(function: Callable, *arguments: Any) -> Future:
 
 
 def over_cores(function: Callable[[Sequence], Iterable], items: Sequence, batch_size: int) -> Iterator:
-    """`function(batch)` for batches of at most `batch_size` items, in order, one result after the other.
+    """`function(batch)` for batches of at most `batch_size` items, in order, one result after the other."""
+    import torch
+
+    size = max(1, min(batch_size, math.ceil(len(items) / torch.get_num_threads())))
+    yield from batches_over_cores(function, (items[start : start + size] for start in range(0, len(items), size)))
+
+
+def batches_over_cores(function: Callable[[Sequence], Iterable], batches: Iterator[Sequence]) -> Iterator:
+    """The same for batches that are made as they are needed.
 
     A thread for each core, whose own arithmetic keeps to that core. That is faster than all cores on one batch at a
     time, since decoding pictures leaves all but one of them idle.
@@ -35,8 +43,6 @@ def over_cores(function: Callable[[Sequence], Iterable], items: Sequence, batch_
     import torch
 
     workers = torch.get_num_threads()
-    size = max(1, min(batch_size, math.ceil(len(items) / workers)))
-    batches = (items[start : start + size] for start in range(0, len(items), size))
     with ThreadPoolExecutor(workers, initializer=keep_to_one_core) as pool:
         running: deque[Future] = deque()
         try:

@@ -55,8 +55,9 @@ def test_requirements_of_the_page_hold_those_of_the_package_and_none_of_training
 
 
 @pytest.mark.parametrize(
-    ("rooms", "extras"), [(["detector"], ["heif"]), (["train"], ["train"]), (["ui", "app.py"], [])],
-    ids=["detector", "train", "page"],
+    ("rooms", "extras"),
+    [(["detector"], ["heif"]), (["train"], ["train"]), (["bulk"], ["bulk"]), (["ui", "app.py"], [])],
+    ids=["detector", "train", "bulk", "page"],
 )  # fmt: skip
 def test_what_is_imported_is_declared(rooms, extras):
     declared = set(PROJECT["dependencies"]) if rooms[0] != "ui" else requirements()
@@ -71,7 +72,7 @@ def test_what_is_imported_is_declared(rooms, extras):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module] if isinstance(node, ast.ImportFrom) else []
-            ours = {"detector", "train", "ui"}
+            ours = {"bulk", "detector", "train", "ui"}
             for module in {name.split(".")[0] for name in modules} - sys.stdlib_module_names - ours:
                 assert {home.lower().replace("_", "-") for home in homes[module]} & names, f"{path} imports {module}"
 
@@ -83,7 +84,10 @@ def test_the_lock_file_has_a_version_of_everything_that_fits():
         name, _, rest = line.partition("==")
         locked.setdefault(name.partition("[")[0], []).append(rest.split()[0])
     extras = PROJECT["optional-dependencies"]
-    for line in requirements() | {*PROJECT["dependencies"], *extras["train"], *extras["dev"]}:
+    for line in requirements() | {
+        *PROJECT["dependencies"],
+        *(line for extra in ("bulk", "train", "dev") for line in extras[extra]),
+    }:
         wanted = Requirement(line)
         versions = locked[wanted.name.lower().replace("_", "-")]
         assert all(wanted.specifier.contains(version, prereleases=True) for version in versions), line
@@ -102,9 +106,10 @@ def installed(tmp_path_factory) -> Path:
 
 def test_installed_package_holds_what_it_needs_and_no_more(installed):
     assert {path.name for path in installed.iterdir()} - {"bin"} == {
-        "detector", "train", f"detector-{PROJECT['version']}.dist-info",
+        "bulk", "detector", "train", f"detector-{PROJECT['version']}.dist-info",
     }  # fmt: skip
-    needed = [*(ROOT / "detector").rglob("*.py"), *(ROOT / "train").rglob("*.py"), *BUNDLED.iterdir(), TRUST_LIST]
+    rooms = ("bulk", "detector", "train")
+    needed = [*(path for room in rooms for path in (ROOT / room).rglob("*.py")), *BUNDLED.iterdir(), TRUST_LIST]
     needed += FREE.rglob("*.*")
     assert [path for path in needed if not (installed / path.relative_to(ROOT)).is_file()] == []
 

@@ -35,16 +35,21 @@ def to_row(result: dict) -> dict:
     Text that a spreadsheet would run is led by an apostrophe, and so is text that has one: dropping one apostrophe
     from the front of a cell always gives the text.
     """
-    flat = result | {f"p_{name}": p for name, p in result.get("probs", {}).items()}
-    flat |= {f"second_{key}": value for key, value in result.get("second", {}).items()}
+    return {key: _cell(value) for key, value in flat(result).items()}
+
+
+def flat(result: dict) -> dict:
+    """The same with the text as it is: those of CSV_FIELDS that there is something to tell of."""
+    row = result | {f"p_{name}": p for name, p in result.get("probs", {}).items()}
+    row |= {f"second_{key}": value for key, value in result.get("second", {}).items()}
     origin = result.get("provenance", {})
     said = "; ".join(found["says"] for found in origin.get("findings", []))
     if steady := result.get("steady"):
-        flat |= {"held": steady["held"], "deliveries": steady["of"]}
+        row |= {"held": steady["held"], "deliveries": steady["of"]}
     if checked := result.get("map_check"):
-        flat |= {"map_check": "passed" if checked["passed"] else "failed"}
-    flat |= {"c2pa": origin.get("c2pa"), "file_says": said}
-    return {key: _cell(flat[key]) for key in CSV_FIELDS if flat.get(key) not in (None, "")}
+        row |= {"map_check": "passed" if checked["passed"] else "failed"}
+    row |= {"c2pa": origin.get("c2pa"), "file_says": said}
+    return {key: row[key] for key in CSV_FIELDS if row.get(key) not in (None, "")}
 
 
 def to_text(results: Iterable[dict]) -> str:
