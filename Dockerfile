@@ -8,7 +8,7 @@ WORKDIR /app
 COPY requirements.txt .
 # torch without CUDA: PyTorch's own index for it, which uv knows by name.
 RUN pip install --no-cache-dir uv \
-    && uv pip install --system --no-cache --torch-backend cpu -r requirements.txt \
+    && uv pip install --system --no-cache --torch-backend cpu -r requirements.txt 'mcp>=1.30,<2' \
     && pip uninstall --yes uv
 COPY LICENSE README.md app.py ./
 COPY detector detector

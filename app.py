@@ -111,6 +111,8 @@ def main(arguments: list[str] | None = None) -> None:
         "--rate", type=int, metavar="N", help="requests a minute that one visitor may send; a picture takes about four"
     )
     options = parser.parse_args(arguments)
+    if options.rate is not None and options.rate < 1:
+        parser.error("--rate is 1 request a minute at least.")
     logging.basicConfig(format="%(message)s")
     host = options.host.strip("[]")
     stop = threading.Event()

@@ -14,12 +14,7 @@ from gradio_client import Client, handle_file
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from pydantic import TypeAdapter
-from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Route
-from starlette.testclient import TestClient
 
-import ui.shared
 from detector.nearest import FREE, Index, Known, known_in
 from detector.output.as_json import origin_to_json, seen_to_json, to_json
 from detector.output.schema import Answer
@@ -29,9 +24,9 @@ from detector.stress import SIDE
 from tests.conftest import EXAMPLES
 from tests.forked import ROOT
 from tests.running import NO_HUB, running_app
-from ui.agents import CROWDED, NO_DATA_URL
+from ui.agents import NO_DATA_URL, NO_IMAGE, NO_TOOL
 from ui.gallery import bundled_examples
-from ui.limits import LARGEST, Limits, visitor
+from ui.limits import LARGEST
 
 ROCKET, DALLE = EXAMPLES / "rocket.jpg", EXAMPLES / "dalle_3.webp"
 PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
@@ -171,6 +166,22 @@ def test_tools_refuse_in_a_sentence(agents_url, image, sentence):
         assert "Traceback" not in told.text
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "sentence"),
+    [
+        ("open_the_door", {"image": "secret"}, NO_TOOL.format("classify_image, examine_image, read_provenance")),
+        ("classify_image", {"image": 7}, NO_IMAGE),
+        ("classify_image", {"image": "secret", "also": "secret"}, NO_IMAGE),
+        ("classify_image", {}, NO_IMAGE),
+    ],
+)
+def test_wrong_calls_are_not_repeated(agents_url, name, arguments, sentence):
+    headers = {"X-Forwarded-For": "192.0.2.10"}
+    result = in_session(agents_url, lambda session: session.call_tool(name, arguments), **headers)
+    assert result.isError
+    assert [told.text for told in result.content] == [sentence]
+
+
 def test_pages_of_other_sites_and_too_much_are_refused(agents_url):
     elsewhere = {"X-Forwarded-For": "192.0.2.1", "Content-Type": "application/json", "Accept": "application/json"}
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
@@ -192,39 +203,3 @@ def test_one_visitor_too_often_and_nobody_else(agents_url):
     assert refused.json()["error"] == "That is more than 40 requests in a minute; wait a little."
     assert refused.headers["Retry-After"] == "60"
     assert ask("2001:db8:1:3::1").status_code == ask("198.51.100.1").status_code == 422
-
-
-def test_too_many_at_a_time_are_told_so(monkeypatch, bundled):
-    from ui.agents import _answered
-
-    monkeypatch.setattr(ui.shared._places, "_value", 0)
-    with pytest.raises(ValueError, match=CROWDED):
-        in_thread(_answered, lambda image: {}, data_url(ROCKET))
-
-
-def test_limits_count_what_comes_and_not_what_is_announced():
-    async def length(request):
-        return PlainTextResponse(str(len(await request.body())))
-
-    app = Limits(Starlette(routes=[Route("/{path:path}", length, methods=["GET", "POST"])]))
-    client = TestClient(app)
-    part = bytes(2**20)
-    assert client.post("/x", content=(part for _ in range(LARGEST // 2**20))).text == str(LARGEST // 2**20 * 2**20)
-    refused = client.post("/x", content=(part for _ in range(LARGEST // 2**20 + 1)))
-    assert (refused.status_code, refused.json()["error"]) == (413, f"A request may have {LARGEST // 2**20} MB.")
-    assert client.post("/gradio_api/upload", content=bytes(LARGEST + 1)).status_code == 200  # Gradio's own bound counts
-    assert client.get("/x").status_code == 200
-
-
-@pytest.mark.parametrize(
-    ("host", "who"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8::1", "2001:db8::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("testclient", "testclient"),
-    ],
-)
-def test_who_a_visitor_is(host, who):
-    assert visitor({"client": (host, 1)}) == who
-    assert visitor({"client": None}) == "unknown"

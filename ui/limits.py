@@ -1,4 +1,4 @@
-"""Bounds on what a visitor may ask of the server: the bytes of a request, and, if wanted, requests a minute."""
+"""Bounds on what visitors may ask: bytes of a request, of all requests, and, if wanted, requests a minute."""
 
 import ipaddress
 from contextlib import suppress
@@ -14,11 +14,14 @@ from detector.images import MAX_FILE
 # Bytes of a request that is no upload: one picture in base64, and what is around it.
 LARGEST = MAX_FILE * 4 // 3 + 2**20
 TOO_LARGE = f"A request may have {LARGEST // 2**20} MB."
+# Bytes of all that are being answered; in JSON and base64 each byte is held about four times.
+MOST = 3 * LARGEST
+FULL = "Too many large requests come at once; try again in a minute."
 SUBNET = 64  # bits of an IPv6 address that are one visitor's
 
 
 class TooLarge(Exception):
-    """A body that goes on after LARGEST bytes."""
+    """A body that goes on after LARGEST bytes, or for which there is no room."""
 
 
 class Limits:
@@ -27,6 +30,7 @@ class Limits:
     def __init__(self, app: ASGIApp, rate: int | None = None):
         self.app, self.rate = app, rate
         self.limiter = MovingWindowRateLimiter(MemoryStorage()) if rate else None
+        self.held = 0  # bytes of bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
@@ -37,24 +41,32 @@ class Limits:
             return await answer(scope, receive, send)
         if scope["path"] == "/gradio_api/upload":  # which Gradio bounds itself, and writes to disk as it comes
             return await self.app(scope, receive, send)
-        had = 0
+        had, refused = 0, None
 
         async def bounded() -> Message:
-            nonlocal had
+            nonlocal had, refused
             message = await receive()
             had += len(message.get("body", b""))
+            self.held += len(message.get("body", b""))
             if had > LARGEST:
+                refused = JSONResponse({"detail": TOO_LARGE, "error": TOO_LARGE}, 413)
+            elif self.held > MOST:
+                refused = JSONResponse({"detail": FULL, "error": FULL}, 503, {"Retry-After": "60"})
+            if refused:
                 raise TooLarge
             return message
 
-        async def unless_too_large(message: Message) -> None:
-            if had <= LARGEST:  # else the app says that it cannot read the request
+        async def unless_refused(message: Message) -> None:
+            if not refused:  # else the app says that it cannot read the request
                 await send(message)
 
-        with suppress(TooLarge):
-            await self.app(scope, bounded, unless_too_large)
-        if had > LARGEST:
-            await JSONResponse({"detail": TOO_LARGE, "error": TOO_LARGE}, 413)(scope, receive, send)
+        try:
+            with suppress(TooLarge):
+                await self.app(scope, bounded, unless_refused)
+        finally:
+            self.held -= had
+        if refused:
+            await refused(scope, receive, send)
 
 
 def visitor(scope: Scope) -> str:
