@@ -16,7 +16,7 @@ from detector.transforms import VARIANTS, Web, card_transforms, eval_transforms,
 from train.__main__ import main
 from train.data.folders import Sample, read_splits
 from train.data.loader import Batches, Images
-from train.fitting import loop
+from train.fitting import history, loop
 from train.fitting.plans import Objective, Plan
 from train.fitting.start import initial_model
 from train.fitting.steps import Precision, targets_of
@@ -189,11 +189,11 @@ def test_best_epoch_is_the_one_that_most_sources_like(tmp_path, monkeypatch):
         lambda: torch.eye(3)[[CLASSES.index(name) for name in next(answers)]],
     )  # fmt: skip
     kept = []
-    monkeypatch.setattr(loop, "save_checkpoint", lambda *_: kept.append(classifier.weight.detach().clone()))
+    monkeypatch.setattr(history, "save_checkpoint", lambda *_: kept.append(classifier.weight.detach().clone()))
     exact = Precision(torch.device("cpu"), bf16=False)
-    history = loop.fit(plan, (8, 8), val, tmp_path, Config(), exact, {}, None)
-    assert [line["val"]["accuracy"] for line in history] == [0.8, 0.2]
-    assert [line["val"]["source_balanced_accuracy"] for line in history] == [0.3333, 0.6667]
+    lines = loop.fit(plan, (8, 8), val, tmp_path, Config(), exact, {}, None)
+    assert [line["val"]["accuracy"] for line in lines] == [0.8, 0.2]
+    assert [line["val"]["source_balanced_accuracy"] for line in lines] == [0.3333, 0.6667]
     assert len(kept) == 2
     assert torch.equal(kept[-1], classifier.weight)
 

@@ -2,6 +2,7 @@
 
     python -m train DATA                              # recipe robust: all layers, images passed through the web
     python -m train DATA --recipe card                # the published recipe: frozen features, a linear layer on top
+    python -m train DATA --recipe head --init RUN     # the last layer of a run fitted apart, all sources counting alike
     python -m train evaluate DATA --model runs/robust [--json]
     python -m train push runs/robust OWNER/NAME       # to the Hugging Face Hub
     torchrun --nproc-per-node=2 -m train DATA         # many processes, on one machine or several
@@ -62,6 +63,8 @@ def _train(arguments: list[str]) -> None:
     parser.add_argument("--lr", type=_positive(float), help="peak learning rate")
     options = parser.parse_args(arguments)
     recipe = RECIPES[options.recipe]
+    if recipe.penalties and (options.epochs or options.batch_size or options.lr):
+        parser.error(f"the recipe {recipe.name} has neither epochs nor steps; leave --epochs, --batch-size, --lr out.")
     recipe = replace(recipe, batch_size=options.batch_size or recipe.batch_size, lr=options.lr or recipe.lr)
     recipe = recipe.with_epochs(options.epochs or len(recipe.sizes))
     out = Path("runs") / (options.name or recipe.name)

@@ -1,4 +1,4 @@
-"""The knobs of training, each with its reason. The two recipes: data, not branches."""
+"""The knobs of training, each with its reason. The recipes: data, not branches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +26,7 @@ class Recipe:
     weight_decay: float
     label_smoothing: float
     batch_size: int = 32  # of all processes together
+    penalties: tuple[float, ...] = ()  # of L2, each tried on all views at once, instead of epochs; from `lr` on unused
 
     def with_epochs(self, n: int) -> "Recipe":
         """The same course of sizes, stretched or shortened to `n` epochs."""
@@ -50,4 +51,14 @@ ROBUST = Recipe(
     weight_decay=0.05,
     label_smoothing=0.1,
 )
-RECIPES = {recipe.name: recipe for recipe in (ROBUST, CARD)}
+HEAD = Recipe(
+    name="head",
+    sizes=(224,),
+    transforms=train_transforms,
+    views=2,
+    lr=0.0,
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    penalties=(1e4, 3e3, 1e3, 300.0, 100.0),
+)
+RECIPES = {recipe.name: recipe for recipe in (ROBUST, CARD, HEAD)}

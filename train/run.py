@@ -10,6 +10,7 @@ from detector.checkpoint import WEIGHTS_FILE, CheckpointError, Config, save_chec
 from detector.hub import load_checkpoint
 from detector.model import DenseNet121
 from train.data import prepare
+from train.fitting.head import fit_head
 from train.fitting.loop import STATE_FILE, ResumeError, fit, load_state
 from train.fitting.plans import classifier_only, whole_network
 from train.fitting.start import initial_model
@@ -31,6 +32,8 @@ def run(
     """
     if recipe.views and teacher:
         raise CheckpointError(f"The recipe {recipe.name} trains on labels alone; leave --teacher out.")
+    if recipe.penalties and resume:
+        raise ResumeError(f"The recipe {recipe.name} keeps nothing on its way; leave --resume out to begin it anew.")
     weights = from_first(lambda: find_teacher(teacher)) if teacher else None
     settings = {k: v for k, v in asdict(recipe).items() if k != "transforms"}
     setup = {
@@ -61,16 +64,20 @@ def run(
         data={"name": found.name, "images": found.audit["images"]},
     )
     precision = Precision.best() if state is None else replace(Precision.best(), bf16=state["bf16"])
-    plan = (classifier_only if recipe.views else whole_network)(recipe, found.splits, model, weights, precision)
     out.mkdir(parents=True, exist_ok=True)
-    history = fit(plan, recipe.sizes, found.splits["val"], out, config, precision, setup | {"start": start}, state)
+    if recipe.penalties:
+        history = fit_head(recipe, found.splits, model, out, config, precision)
+    else:
+        plan = (classifier_only if recipe.views else whole_network)(recipe, found.splits, model, weights, precision)
+        setup |= {"start": start}
+        history = fit(plan, recipe.sizes, found.splits["val"], out, config, precision, setup, state)
 
     best = from_first(lambda: load_checkpoint(str(out)).model).to(precision.device)
     config, logits, results = measure(best, config, found.splits, precision)
     if rank() == 0:
         save_checkpoint(out, best, config)
         write_report(out, found, history, logits, results)
-        (out / STATE_FILE).unlink()
+        (out / STATE_FILE).unlink(missing_ok=True)
     return config
 
 

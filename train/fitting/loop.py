@@ -1,7 +1,6 @@
 """The loop over epochs: what is kept, what is written down, and how a killed run goes on."""
 
 import io
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,17 +8,16 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import nn
 
-from detector.checkpoint import Config, save_checkpoint, write_whole
+from detector.checkpoint import Config, write_whole
 from train.data.folders import Sample
+from train.fitting.history import History
 from train.fitting.plans import Plan
-from train.fitting.steps import Diverged, Precision, Running, targets_of, train_one_epoch
+from train.fitting.steps import Precision, Running, train_one_epoch
 from train.machine import from_first, rank, say, share_buffers, wrap
 from train.recipes import SAVE_EVERY
-from train.report.metrics import answered, figures, source_weights
 
-HISTORY_FILE, STATE_FILE = "metrics.jsonl", "state.pt"
+STATE_FILE = "state.pt"
 
 
 def fit(
@@ -28,12 +26,10 @@ def fit(
 ) -> list[dict]:  # fmt: skip
     """Train for len(sizes) epochs, from `state` if given. `out` keeps the checkpoint of the epoch that is best on the
     sources of `val`, each counting alike, and a line of figures for each epoch, which are returned too."""
-    targets = targets_of(val)
-    weights = source_weights(targets, [sample.source for sample in val])
-    history, first, step, running = [], 1, 0, None
+    history, first, step, running = History(val), 1, 0, None
     if state:
         _restore(plan, state)
-        history, first, step, running = state["history"], state["epoch"], state["step"], Running()
+        history, first, step, running = History(val, state["history"]), state["epoch"], state["step"], Running()
         if rank() == 0:  # whose sums they are; with several processes the others' part of that epoch is not counted
             running = Running(**state["running"])
         say(f"Going on in epoch {first} after {step} steps.")
@@ -44,13 +40,11 @@ def fit(
     def save(epoch: int, step: int, running: Running) -> None:
         nonlocal saved
         saved = time.monotonic()
-        place = {"setup": setup, "bf16": precision.bf16, "history": history, "epoch": epoch, "step": step}
+        place = {"setup": setup, "bf16": precision.bf16, "history": history.lines, "epoch": epoch, "step": step}
         save_state(out, place | {"running": asdict(running)} | _state_of(plan))
 
     def keep(epoch: int, best: bool) -> None:
-        write_whole(out, {HISTORY_FILE: "".join(json.dumps(line) + "\n" for line in history).encode()})
-        if best:
-            save_checkpoint(out, plan.model, config)
+        history.keep(out, plan.model, config, best)
         save(epoch + 1, 0, Running())
 
     def after_step(epoch: int, running: Running) -> None:
@@ -70,31 +64,13 @@ def fit(
             partial(after_step, epoch),
         )  # fmt: skip
         share_buffers(plan.model)
-        logits = plan.validate()
-        if not logits.isfinite().all():
-            raise Diverged("The answers are no numbers any more; start again with a lower --lr.")
-        right = answered(logits.softmax(1)) == targets
-        by_source = {"source_balanced_accuracy": round((weights * right).sum().item(), 4)}
-        history.append(
-            {
-                "epoch": epoch,
-                "size": sizes[epoch - 1],
-                "train_loss": sums.loss / sums.n,
-                "train_accuracy": sums.right / sums.n,
-                "val_loss": nn.functional.cross_entropy(logits, targets).item(),
-                "val": figures(logits, targets) | by_source,
-            }
-        )
-        scores = [line["val"]["source_balanced_accuracy"] for line in history]
-        best = scores[-1] > max(scores[:-1], default=-1)
+        line = {"epoch": epoch, "size": sizes[epoch - 1]}
+        line |= {"train_loss": sums.loss / sums.n, "train_accuracy": sums.right / sums.n}
+        best = history.add(line, plan.validate())
         step, running = 0, None
         from_first(partial(keep, epoch, best))
-        say(
-            f"epoch {epoch}/{len(sizes)}: loss {history[-1]['train_loss']:.3f}, accuracy "
-            f"{history[-1]['train_accuracy']:.3f}; val loss {history[-1]['val_loss']:.3f}, balanced accuracy "
-            f"over sources {scores[-1]:.3f}{' (best so far)' if best else ''}; {clock.left(epoch)}"
-        )
-    return history
+        say(f"epoch {epoch}/{len(sizes)}: {history.words(best)}; {clock.left(epoch)}")
+    return history.lines
 
 
 def _state_of(plan: Plan) -> dict:

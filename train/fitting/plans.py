@@ -76,25 +76,31 @@ def whole_network(
     )  # fmt: skip
 
 
-def classifier_only(
-    recipe: Recipe, splits: dict[str, list[Sample]], model: DenseNet121, teacher: None, precision: Precision
-) -> Plan:
-    """Only the classifier, Adam with a constant rate. The backbone runs once for each view, not once an epoch."""
+def frozen_features(
+    recipe: Recipe, splits: dict[str, list[Sample]], model: DenseNet121, precision: Precision
+) -> tuple[list[Tensor], Tensor]:
+    """What the classifier is given: (N, 1024) for each view of the training images, and of the validation images. The
+    backbone runs once for each view, not once an epoch."""
     model.to(precision.device, memory_format=torch.channels_last).requires_grad_(False)
-    backbone = nn.Sequential(model.features, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())  # -> (N, 1024)
+    backbone = nn.Sequential(model.features, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     size = recipe.sizes[0]
-
-    def features(split: str, transform: Callable, view: int, title: str) -> Tensor:
-        return predict_logits(backbone, splits[split], transform, precision, title, view)
-
-    targets = targets_of(splits["train"])
     views = [
-        TensorDataset(
-            features("train", recipe.transforms(size), view, f"view {view}/{recipe.views}"), torch.arange(len(targets))
+        predict_logits(
+            backbone, splits["train"], recipe.transforms(size), precision, f"view {view}/{recipe.views}", view
         )
         for view in range(1, recipe.views + 1)
     ]
-    val = precision.put(features("val", eval_transforms(size), 0, "validation"))
+    return views, predict_logits(backbone, splits["val"], eval_transforms(size), precision, "validation")
+
+
+def classifier_only(
+    recipe: Recipe, splits: dict[str, list[Sample]], model: DenseNet121, teacher: None, precision: Precision
+) -> Plan:
+    """Only the classifier, Adam with a constant rate."""
+    targets = targets_of(splits["train"])
+    seen, val = frozen_features(recipe, splits, model, precision)
+    views = [TensorDataset(x, torch.arange(len(targets))) for x in seen]
+    val = precision.put(val)
     classifier = model.classifier.requires_grad_(True)
     optimizer = torch.optim.Adam(classifier.parameters(), recipe.lr)
 

@@ -16,11 +16,16 @@ def over_epochs(history: Sequence[dict], title: str, train: Sequence[float], val
     """One quantity over the epochs, for both splits."""
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.subplots()
-    epochs = [line["epoch"] for line in history]
+    kind = "penalty" if "penalty" in history[0] else "epoch"
+    epochs = [line[kind] for line in history]
     axes.plot(epochs, train, "o-", color=TRAIN, label=note, markersize=4)
     axes.plot(epochs, val, "o-", color=VAL, label="validation", markersize=4)
-    axes.set(title=f"{title} over epochs", xlabel="epoch", ylabel=title.lower())
-    axes.set_xticks(epochs if len(epochs) <= 20 else epochs[:: len(epochs) // 10])
+    plural = {"epoch": "epochs", "penalty": "penalties"}[kind]
+    axes.set(title=f"{title} over {plural}", xlabel=kind, ylabel=title.lower())
+    if kind == "penalty":
+        axes.set_xscale("log")
+    else:
+        axes.set_xticks(epochs if len(epochs) <= 20 else epochs[:: len(epochs) // 10])
     sizes = [line["size"] for line in history]
     for i in range(1, len(sizes)):
         if sizes[i] != sizes[i - 1]:  # a step in a curve here is no wonder
