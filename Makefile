@@ -24,9 +24,10 @@ space: .venv/dev
 	rm -rf build/space
 	$(BIN)/python -m deploy.space build/space
 
-# Ten times as many broken files as the tests try.
+# Ten times as many broken files as the tests try, and 64 people for ten minutes.
 soak: .venv/dev
 	$(BIN)/python -m tests.fuzz 200000 --first 20000
+	$(BIN)/python -m tests.soak --people 64 --minutes 10
 
 # The lower bounds of all requirements, in build/oldest: what answers, opens, checks and serves.
 oldest: .venv/dev

@@ -52,17 +52,18 @@ class UploadFolder:
             Path(self._lock.lock_file).unlink(missing_ok=True)
 
     def sweep(self, age: float) -> None:
-        """Delete what nobody has written to for `age` seconds, whatever it is, but for thumbnails."""
+        """Delete what nobody has written to for `age` seconds, whatever it is, but for thumbnails; and what is that
+        much younger than now, which only a clock that was put back can tell of."""
         self._repair()
-        before = time.time() - age
+        now = time.time()
         for folder, _, names in os.walk(self.path, topdown=False):
             inside = Path(folder)
             if THUMBNAILS in inside.relative_to(self.path).parts:
                 continue
             for name in names:
-                _delete(inside / name, before)
+                _delete(inside / name, now, age)
             if inside != self.path:
-                _delete(inside, before)
+                _delete(inside, now, age)
 
     def _repair(self) -> None:
         """What empties temporary folders may have taken this one, and Gradio then makes it anew, for all to see."""
@@ -79,12 +80,12 @@ class UploadFolder:
             log.warning("The folder for uploads cannot be kept (%s).", problem)
 
 
-def _delete(path: Path, before: float) -> None:
-    """Delete a file, or a folder if nothing is in it, that was last changed before that time."""
+def _delete(path: Path, now: float, age: float) -> None:
+    """Delete a file, or a folder if nothing is in it, that was last changed `age` seconds from now, or more."""
     try:
         found = path.lstat()
         # A copy may carry its original's time of writing; ctime is the copy's own (on Windows its birth).
-        if max(found.st_mtime, found.st_ctime) >= before:
+        if abs(now - max(found.st_mtime, found.st_ctime)) <= age:
             return
         if stat.S_ISDIR(found.st_mode):
             path.rmdir()
