@@ -1,4 +1,4 @@
-"""The page under a crowd, some of whom misbehave: hang up midway, send slowly, send broken files, ask for what is not theirs.
+"""The page under a crowd of which some hang up midway, send slowly, send broken files, ask for what is not theirs.
 
     python -m tests.soak --minutes 10 --people 64        # make soak
 
@@ -26,7 +26,6 @@ from pathlib import Path
 from deploy.space import free_port
 from tests.broken import mutated, seeds
 from tests.client import Page, Refused, at_once
-from tests.fuzz import sentence
 from tests.running import NO_HUB, start_app, wait_until_up
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
