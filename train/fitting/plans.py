@@ -84,13 +84,13 @@ def frozen_features(
     model.to(precision.device, memory_format=torch.channels_last).requires_grad_(False)
     backbone = nn.Sequential(model.features, nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     size = recipe.sizes[0]
+    clean = eval_transforms(size)
+    transforms = [clean if recipe.clean_first and not view else recipe.transforms(size) for view in range(recipe.views)]
     views = [
-        predict_logits(
-            backbone, splits["train"], recipe.transforms(size), precision, f"view {view}/{recipe.views}", view
-        )
-        for view in range(1, recipe.views + 1)
+        predict_logits(backbone, splits["train"], transform, precision, f"view {view}/{recipe.views}", view)
+        for view, transform in enumerate(transforms, 1)
     ]
-    return views, predict_logits(backbone, splits["val"], eval_transforms(size), precision, "validation")
+    return views, predict_logits(backbone, splits["val"], clean, precision, "validation")
 
 
 def classifier_only(
