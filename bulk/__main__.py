@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from importlib.util import find_spec
 
 from tqdm import tqdm
 
@@ -42,12 +43,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options) -> int:
     try:
+        if not find_spec("ray"):  # which reads its settings when it is imported: not before they are made
+            raise ImportError("there is no Ray")
         from bulk.cluster import cluster, judge
         from bulk.places import Results
         from bulk.plan import make_plan
         from bulk.score import part_name
     except ImportError as error:
-        raise BulkError(f"This needs Ray and pyarrow ({error}): pip install '.[bulk]'.") from error
+        raise BulkError(f"This needs more packages ({error}): pip install '.[bulk]'.") from error
     from detector.checkpoint import CheckpointError
     from detector.hub import load_checkpoint
 

@@ -8,24 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-# Read when Ray is imported. Its ports are open to the network: who knocks has to know this run's token, which is
-# nowhere on the disk. What it says to itself of its workers' beginnings and ends is for its own log.
-if not os.environ.keys() & {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}:
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-
-import ray
-import ray.data
-from ray.exceptions import RayError
-from ray.util.annotations import RayDeprecationWarning
-
 from bulk import BulkError
 from bulk.places import in_short
 from bulk.score import Scorer
 
 OBJECTS = 100 * 2**20  # bytes of memory that processes share on this machine: numbers of parts, and no picture
-TRIES = 3  # more, of a part whose process died
+TRIES = 4  # of a part whose process dies
 BLOCKS = 10_000  # Ray's units of work; each has one part, or more where there are more parts
+TOKENS = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 
 class Workers(NamedTuple):
@@ -39,6 +29,13 @@ class Workers(NamedTuple):
 @contextmanager
 def cluster(address: str | None, cores_here: int, cores: int | None, device: str) -> Iterator[Workers]:
     """Raises BulkError."""
+    # Ray reads this when it is imported. What it says to itself of processes' beginnings is for its own log.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+    if not address and not os.environ.keys() & TOKENS:
+        # Its ports are open to the network: who knocks has to know this run's token, which is nowhere on the disk.
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    import ray.data
+
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # what ends a run is told once, in a sentence
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
@@ -48,8 +45,8 @@ def cluster(address: str | None, cores_here: int, cores: int | None, device: str
             ray.init(address, **quiet)
         else:
             ray.init(num_cpus=cores_here, object_store_memory=OBJECTS, include_dashboard=False, **quiet)
-    except (ConnectionError, RayError, ValueError, RuntimeError) as error:
-        raise BulkError(f"There is no Ray cluster at {address}: {error}.") from error
+    except (ConnectionError, ray.exceptions.RayError, ValueError, RuntimeError) as error:
+        raise BulkError(f"Ray cannot be reached at {address or 'this machine'}: {in_short(error)}.") from error
     try:
         yield workers_on([node["Resources"] for node in ray.nodes() if node["Alive"]], cores, device)
     finally:
@@ -71,18 +68,21 @@ def workers_on(machines: list[dict], cores: int | None, device: str) -> Workers:
 
 
 def judge(scorer: tuple, parts: list[int], workers: Workers) -> Iterator[dict]:
-    """What Scorer tells of each part, as each is done. Raises BulkError."""
+    """What Scorer tells of each part, as each is done, within `cluster`. Raises BulkError."""
+    import ray.data
+    from ray.util.annotations import RayDeprecationWarning
+
     rows = ray.data.from_items([{"part": part} for part in parts], override_num_blocks=min(len(parts), BLOCKS))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RayDeprecationWarning)  # of max_task_retries; Ray would try for ever
         told = rows.map_batches(
             Scorer, fn_constructor_args=scorer, batch_size=1, num_cpus=workers.cores, num_gpus=workers.gpus,
-            compute=ray.data.ActorPoolStrategy(size=min(workers.number, len(parts))), max_task_retries=TRIES,
+            compute=ray.data.ActorPoolStrategy(size=min(workers.number, len(parts))), max_task_retries=TRIES - 1,
         )  # fmt: skip
     try:
         yield from told.iter_rows()
-    except RayError as error:
+    except ray.exceptions.RayError as error:
         raise BulkError(
-            f"A process ended {TRIES + 1} times over one part; has it enough memory? ({in_short(error)}) "
-            "What is done is kept; the same command goes on from here."
+            f"A part could not be judged: {in_short(error)}. Where its process died, as it does without memory, it was "
+            f"tried {TRIES} times. What is done is kept; the same command goes on from here."
         ) from error

@@ -88,6 +88,10 @@ class Results:
         found = self.system.get_file_info(fs.FileSelector(self.path, allow_not_found=True))
         return {info.base_name for info in found if info.is_file}
 
+    def has(self, name: str) -> bool:
+        """Raises OSError."""
+        return self.system.get_file_info(f"{self.path}/{name}").is_file
+
     def open(self, name: str):
         """To be read at any place. Raises OSError."""
         return self.system.open_input_file(f"{self.path}/{name}")

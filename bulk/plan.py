@@ -137,14 +137,10 @@ class Plan:
             self._file = pq.ParquetFile(results.open(PLAN))
         except (OSError, ArrowException) as error:
             raise BulkError(f"{PLAN} in {results.name} cannot be read: {in_short(error)}.") from error
-        self.told = json.loads(self._file.schema_arrow.metadata[b"told"])
-        self.sizes = [sum(self._part(i, ["rows"])["rows"].to_pylist()) for i in range(self._file.num_row_groups)]
-
-    def _part(self, part: int, columns: list[str] | None = None) -> pa.Table:
-        return self._file.read_row_group(part, columns)
+        self.told, self.sizes = (json.loads(self._file.metadata.metadata[name]) for name in (b"told", b"sizes"))
 
     def entries(self, part: int) -> list[Entry]:
-        rows = self._part(part).to_pylist()
+        rows = self._file.read_row_group(part).to_pylist()
         return [Entry(**row | {"name": os.fsdecode(row["name"])}) for row in rows]
 
 
@@ -169,10 +165,13 @@ def make_plan(results: Results, inputs: list[str], size: int, told: dict) -> Pla
     if found:
         raise BulkError(f"{results.name} holds other files; give --out a folder of its own.")
     with tempfile.TemporaryFile() as file:
-        with pq.ParquetWriter(file, SCHEMA.with_metadata({"told": json.dumps(told)})) as writer:
+        sizes = []  # pictures of each part
+        with pq.ParquetWriter(file, SCHEMA) as writer:
             for part in _parts(find(inputs, told["column"]), size):
+                sizes.append(sum(entry.rows for entry in part))
                 columns = zip(*((os.fsencode(e.name), *e[1:]) for e in part), strict=True)
                 writer.write_table(pa.table([list(column) for column in columns], SCHEMA), len(part))
+            writer.add_key_value_metadata({"told": json.dumps(told), "sizes": json.dumps(sizes)})
         file.seek(0)
         try:
             results.write(PLAN, file.read())

@@ -64,7 +64,7 @@ class Scorer:
         try:
             if self.model.config.sha256 != self.plan.told["sha256"]:
                 raise BulkError(f"{self.model.name} is not the same file on all machines.")
-            if part_name(part) in self.results.names():  # by a process that was killed before it could say so
+            if self.results.has(part_name(part)):  # by a process that was killed before it could say so
                 return told
             rows = list(self._rows(self.plan.entries(part)))
             self.results.write(part_name(part), to_parquet(pa.Table.from_pylist(rows, SCHEMA)))

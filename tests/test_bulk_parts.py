@@ -163,7 +163,12 @@ def test_results_on_a_file_system_of_fsspecs(bundled):
     assert [row["label"] for row in results_in("memory://results/of/mine")] == ["human"]
 
 
-def test_without_ray_it_says_what_to_install(monkeypatch, capsys, tmp_path):
-    monkeypatch.setitem(sys.modules, "bulk.cluster", None)
+@pytest.mark.parametrize("lacks", ["ray", "pyarrow"])
+def test_without_its_packages_it_says_what_to_install(monkeypatch, capsys, tmp_path, lacks):
+    if lacks == "ray":
+        monkeypatch.setattr("bulk.__main__.find_spec", lambda name: None)
+    else:
+        monkeypatch.setitem(sys.modules, "bulk.places", None)
+        monkeypatch.delitem(sys.modules, "bulk.cluster", raising=False)
     assert main([str(EXAMPLES), "--out", str(tmp_path / "out")]) == 2
     assert "pip install '.[bulk]'" in capsys.readouterr().err
