@@ -14,7 +14,7 @@ from detector.usage import Parser
 
 WHAT = "Judges pictures by the million, on Ray Data, and writes Parquet; goes on where it was killed."
 WHERE = "folders, patterns (quoted), pictures, or Parquet files of bytes or addresses; s3://, gs://, http:// too"
-EXIT_CODES = "Exit code: 0; 1 if a picture failed; 2 if it cannot begin or go on; 130 if interrupted."
+EXIT_CODES = "Exit code: 0; 1 if a picture of this run failed; 2 if it cannot begin or go on; 130 if interrupted."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,9 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--column", help="of the Parquet files: bytes, {bytes, path}, or addresses (default: found)")
     parser.add_argument("--part", type=int, default=1000, help="pictures a part (default: 1000; 100000 for a billion)")
     parser.add_argument("--address", help="of a Ray cluster, or `auto` (default: one on this machine, for this run)")
-    parser.add_argument("--cores", type=int, help="for each model on a CPU (default: all of the smallest machine)")
+    parser.add_argument("--cores", type=int, help="for each model (default: a machine's, or its share of a GPU's)")
     options = parser.parse_args(arguments)
-    if min(options.part, options.cores or 1) < 1:
+    if options.part < 1 or (options.cores is not None and options.cores < 1):
         parser.error("--part and --cores are 1 at least.")
     logging.basicConfig(format="%(message)s")
     try:
@@ -46,7 +46,7 @@ def _run(options) -> int:
         if not find_spec("ray"):  # which reads its settings when it is imported: not before they are made
             raise ImportError("there is no Ray")
         from bulk.cluster import cluster, judge
-        from bulk.places import Results
+        from bulk.places import Results, in_short
         from bulk.plan import make_plan
         from bulk.score import part_name
     except ImportError as error:
@@ -61,7 +61,10 @@ def _run(options) -> int:
     results = Results(options.out)
     told = {"sha256": checkpoint.config.sha256, "precision": options.precision, "column": options.column}
     plan = make_plan(results, options.inputs, options.part, told)
-    done = results.names()
+    try:
+        done = results.names()
+    except OSError as error:
+        raise BulkError(f"{results.name} cannot be read: {in_short(error)}.") from error
     todo = [part for part in range(len(plan.sizes)) if part_name(part) not in done]
     n, left = sum(plan.sizes), sum(plan.sizes[part] for part in todo)
     print(f"{n:,} pictures in {len(plan.sizes):,} parts; {n - left:,} are done.", file=sys.stderr)

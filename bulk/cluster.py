@@ -15,7 +15,6 @@ from bulk.score import Scorer
 OBJECTS = 100 * 2**20  # bytes of memory that processes share on this machine: numbers of parts, and no picture
 TRIES = 4  # of a part whose process dies
 BLOCKS = 10_000  # Ray's units of work; each has one part, or more where there are more parts
-TOKENS = {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"}
 
 
 class Workers(NamedTuple):
@@ -31,7 +30,7 @@ def cluster(address: str | None, cores_here: int, cores: int | None, device: str
     """Raises BulkError."""
     # Ray reads this when it is imported. What it says to itself of processes' beginnings is for its own log.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-    if not address and not os.environ.keys() & TOKENS:
+    if not address and "RAY_AUTH_MODE" not in os.environ:
         # Its ports are open to the network: who knocks has to know this run's token, which is nowhere on the disk.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     import ray.data
@@ -44,8 +43,8 @@ def cluster(address: str | None, cores_here: int, cores: int | None, device: str
         if address:
             ray.init(address, **quiet)
         else:
-            ray.init(num_cpus=cores_here, object_store_memory=OBJECTS, include_dashboard=False, **quiet)
-    except (ConnectionError, ray.exceptions.RayError, ValueError, RuntimeError) as error:
+            ray.init("local", num_cpus=cores_here, object_store_memory=OBJECTS, include_dashboard=False, **quiet)
+    except (OSError, ray.exceptions.RayError, ValueError, RuntimeError) as error:
         raise BulkError(f"Ray cannot be reached at {address or 'this machine'}: {in_short(error)}.") from error
     try:
         yield workers_on([node["Resources"] for node in ray.nodes() if node["Alive"]], cores, device)
@@ -56,15 +55,16 @@ def cluster(address: str | None, cores_here: int, cores: int | None, device: str
 def workers_on(machines: list[dict], cores: int | None, device: str) -> Workers:
     """One for each GPU; where there is none, one for as many cores as the smallest machine has."""
     machines = [machine for machine in machines if machine.get("CPU", 0) >= 1]
-    gpus = [machine for machine in machines if machine.get("GPU", 0) >= 1]
-    if gpus and device in ("auto", "cuda"):
+    gpus = [machine for machine in machines if machine.get("GPU", 0) >= 1] if device in ("auto", "cuda") else []
+    if gpus:
         each = cores or max(1, int(min(machine["CPU"] // machine["GPU"] for machine in gpus)))
-        return Workers(int(sum(min(machine["GPU"], machine["CPU"] // each) for machine in gpus)), each, 1)
-    each = cores or int(min(machine["CPU"] for machine in machines))
-    number = int(sum(machine["CPU"] // each for machine in machines))
+        number = sum(min(machine["GPU"], machine["CPU"] // each) for machine in gpus)
+    else:
+        each = cores or int(min((machine["CPU"] for machine in machines), default=1))
+        number = sum(machine["CPU"] // each for machine in machines)
     if not number:
-        raise BulkError(f"No machine has {each} cores; give --cores less.")
-    return Workers(number, each, 0)
+        raise BulkError(f"No machine has {each} cores; give --cores less, or wait until the machines are there.")
+    return Workers(int(number), each, bool(gpus))
 
 
 def judge(scorer: tuple, parts: list[int], workers: Workers) -> Iterator[dict]:
@@ -82,7 +82,9 @@ def judge(scorer: tuple, parts: list[int], workers: Workers) -> Iterator[dict]:
     try:
         yield from told.iter_rows()
     except ray.exceptions.RayError as error:
+        cause = str(error).strip().splitlines()[-1].rstrip(".")  # before it, where in Ray it was raised
+        if isinstance(error, ray.exceptions.ActorUnavailableError):  # else it is the model that could not be loaded
+            cause = f"its process died {TRIES} times, as it does without memory ({cause})"
         raise BulkError(
-            f"A part could not be judged: {in_short(error)}. Where its process died, as it does without memory, it was "
-            f"tried {TRIES} times. What is done is kept; the same command goes on from here."
+            f"A part could not be judged: {cause}. What is done is kept; the same command goes on from here."
         ) from error

@@ -7,12 +7,13 @@ from pathlib import Path
 import fsspec
 from pyarrow import ArrowInvalid, ArrowNotImplementedError, fs
 
-from bulk import BulkError
+from bulk import BulkError, Unreachable
 from detector import ImageError
 from detector.checkpoint import write_whole
 from detector.images import MAX_FILE
 
 AT_ONCE = ("s3", "gcs", "abfs")  # stores where a file is there when all of it is
+REFUSED = ("NO_SUCH", "ACCESS_DENIED", "Permission denied", "Not a regular file")  # said of one file, and said again
 STALLED = 20  # seconds without a word from S3
 
 
@@ -26,7 +27,7 @@ def place(name: str) -> tuple[fs.FileSystem, str]:
         return fs.LocalFileSystem(), str(Path(name).resolve())
     scheme, rest = name.split("://", 1)
     authority, _, key = rest.partition("/")
-    if "@" in authority:
+    if holds_a_key(name):
         raise BulkError(
             f"The address of {scheme}://…{authority.split('@')[-1]} holds a key, which would be written into the "
             "results; give keys in the environment."
@@ -47,12 +48,22 @@ def _file_system(scheme: str, authority: str) -> tuple[fs.FileSystem, str]:
     except (ArrowInvalid, ArrowNotImplementedError):  # not one of pyarrow's own
         pass
     except OSError as error:
-        raise BulkError(f"{scheme}://{authority} cannot be reached: {in_short(error)}.") from error
+        raise Unreachable(f"{scheme}://{authority} cannot be reached: {in_short(error)}.") from error
     try:
         system = fsspec.filesystem(scheme)
     except (ImportError, ValueError) as error:
         raise BulkError(f"{scheme}:// cannot be read here: {in_short(error)}.") from error
     return fs.PyFileSystem(fs.FSSpecHandler(system)), f"{scheme}://{authority}/"
+
+
+def holds_a_key(name: str) -> bool:
+    """Whether an address has NAME:PASSWORD@ before its host."""
+    return not is_local(name) and "@" in name.split("://", 1)[1].partition("/")[0]
+
+
+def in_text(name: str) -> str:
+    """A name as the disk has it, which need not be text, as text."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def in_short(error: Exception) -> str:
@@ -62,17 +73,22 @@ def in_short(error: Exception) -> str:
 
 
 def fetch(name: str) -> bytes:
-    """The bytes of a picture, of one too large for us the first. Raises ImageError."""
+    """The bytes of a picture, of one too large for us the first. Raises ImageError, or Unreachable; what is on the web
+    is never that, since each of its servers may be gone for good."""
     try:
         system, path = place(name)
         with system.open_input_stream(path, compression=None) as file:
             return file.read(MAX_FILE + 1)
+    except Unreachable:
+        raise
     except BulkError as error:
         raise ImageError(str(error)) from error
     except FileNotFoundError as error:
         raise ImageError(f"{name} does not exist; check the address.") from error
     except Exception as error:  # each file system has its own
-        raise ImageError(f"{name} cannot be read ({in_short(error)}); check the address.") from error
+        of_the_picture = name.lower().startswith(("http://", "https://")) or any(r in str(error) for r in REFUSED)
+        kind = ImageError if of_the_picture else Unreachable
+        raise kind(f"{name} cannot be read ({in_short(error)}); check the address.") from error
 
 
 class Results:

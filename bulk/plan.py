@@ -1,21 +1,22 @@
 """What is to be judged, in parts: found once, kept beside the results, and the same after any number of kills."""
 
-import fnmatch
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from fsspec.utils import glob_translate
 from pyarrow import ArrowException, fs
 
 from bulk import BulkError
-from bulk.places import Results, in_short, is_local, place
+from bulk.places import Results, in_short, in_text, is_local, place
 from detector.archive import is_zip
 from detector.files import search
 from detector.images import SUFFIXES
@@ -43,7 +44,7 @@ def find(inputs: Iterable[str], column: str | None) -> Iterator[Entry]:
     """All that the inputs name, in order. Raises BulkError for one that names nothing."""
     for name in inputs:
         try:
-            found = list(_local(name) if is_local(name) else _remote(name))
+            found = list(dict.fromkeys(_local(name) if is_local(name) else _remote(name)))  # patterns may overlap
         except OSError as error:
             raise BulkError(f"{name} cannot be searched: {in_short(error)}.") from error
         tables = [entry.name for entry in found if entry.name.lower().endswith(TABLE)]
@@ -71,28 +72,33 @@ def _local(name: str) -> Iterator[Entry]:
             continue
         found = search(path.resolve())
         for file in sorted([*found.images, *found.left_out]):
-            yield Entry(str(file), error=found.left_out.get(file, ""))
-        yield from (Entry(str(file.resolve())) for file in sorted(path.rglob(f"*{TABLE}")))
+            yield Entry(str(file), error=in_text(found.left_out.get(file, "")))
+        yield from (Entry(str(file.resolve())) for file in sorted(path.rglob(f"*{TABLE}")) if file.is_file())
 
 
 def _remote(name: str) -> Iterator[Entry]:
     """Below folders what is hidden there, and files of other kinds, are left alone."""
     system, path = place(name)
-    root = name[: len(name) - len(path)] if name.endswith(path) else ""  # "s3://", or nothing where paths are addresses
-    if not has_magic(name):
-        info = system.get_file_info(path)
-        if info.type == fs.FileType.File:
-            yield Entry(name)
-            return
-        if info.type == fs.FileType.NotFound:
+    info = system.get_file_info(path)
+    if info.is_file:
+        yield Entry(name)
+        return
+    folder, pattern = name.rstrip("/"), "**"
+    if info.type == fs.FileType.NotFound:
+        if not has_magic(name):
             raise BulkError(f"{name} does not exist; check the address.")
-    base = path
-    while has_magic(base):
-        base = str(PurePosixPath(base).parent)
+        parts = name.split("/")
+        fixed = next(i for i, part in enumerate(parts) if has_magic(part))
+        folder, pattern = "/".join(parts[:fixed]), "/".join(parts[fixed:])
+    base = place(f"{folder}/")[1]
+    if isinstance(system, fs.PyFileSystem):  # as fsspec's own spell it where they list
+        base = system.handler.fs._strip_protocol(base)
+    wanted, base = re.compile(glob_translate(pattern)), base.rstrip("/")
     for info in sorted(system.get_file_info(fs.FileSelector(base, recursive=True)), key=lambda info: info.path):
-        hidden = any(part.startswith(".") for part in PurePosixPath(info.path[len(base) :]).parts)
-        if info.type == fs.FileType.File and not hidden and (base == path or fnmatch.fnmatch(info.path, path)):
-            yield Entry(root + info.path)
+        inside = info.path[len(base) :].lstrip("/")
+        hidden = any(part.startswith(".") for part in inside.split("/"))
+        if info.is_file and not hidden and wanted.match(inside):
+            yield Entry(f"{folder}/{inside}")
 
 
 def _row_groups(name: str, column: str | None) -> Iterator[Entry]:
@@ -135,9 +141,9 @@ class Plan:
         """Raises BulkError."""
         try:
             self._file = pq.ParquetFile(results.open(PLAN))
-        except (OSError, ArrowException) as error:
+            self.told, self.sizes = (json.loads(self._file.metadata.metadata[name]) for name in (b"told", b"sizes"))
+        except (OSError, ArrowException, KeyError, TypeError) as error:
             raise BulkError(f"{PLAN} in {results.name} cannot be read: {in_short(error)}.") from error
-        self.told, self.sizes = (json.loads(self._file.metadata.metadata[name]) for name in (b"told", b"sizes"))
 
     def entries(self, part: int) -> list[Entry]:
         rows = self._file.read_row_group(part).to_pylist()
@@ -162,7 +168,7 @@ def make_plan(results: Results, inputs: list[str], size: int, told: dict) -> Pla
                 f"{results.name} holds a run with another {' and '.join(other)}; give another --out, or what it was."
             )
         return plan
-    if found:
+    if not all(name.startswith(f"{PLAN}.") for name in found):  # what is left of one whose writing was broken off
         raise BulkError(f"{results.name} holds other files; give --out a folder of its own.")
     with tempfile.TemporaryFile() as file:
         sizes = []  # pictures of each part

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 import detector
 from bulk import BulkError
-from bulk.places import Results, fetch, in_short, is_local
+from bulk.places import Results, fetch, holds_a_key, in_short, in_text, is_local
 from bulk.plan import Entry, Plan, column_of, open_table, to_parquet
 from detector.files import Input
 from detector.output.as_csv import CSV_FIELDS, flat
@@ -78,9 +79,8 @@ class Scorer:
         with ThreadPoolExecutor(READERS) as readers:
             found = _read_ahead((row for entry in entries for row in self._of(entry)), readers)
             for row, result in batches_over_cores(self._judge, _in_batches(found)):
-                told = flat(result)
-                told["file"] = told["file"].encode("utf-8", "backslashreplace").decode()
-                yield {"table": row.table, "row": row.row} | told
+                told = {"table": row.table, "row": row.row} | flat(result)
+                yield {key: in_text(value) if isinstance(value, str) else value for key, value in told.items()}
 
     def _judge(self, rows: list[Row]) -> Iterable[tuple[Row, dict]]:
         return zip(rows, results(self.model, self.options, [row.input for row in rows]), strict=True)
@@ -95,9 +95,11 @@ class Scorer:
                 column = column_of(table, entry.name, self.plan.told["column"])
                 for batch in table.iter_batches(AHEAD, [entry.row_group], [column]):
                     for value in batch.column(0).to_pylist():
-                        yield Row(_of_value(value, f"{entry.name}#{row}"), entry.name, row)
+                        yield Row(_of_value(value, entry.name, row), entry.name, row)
                         row += 1
         except (BulkError, OSError, pa.ArrowException) as error:
+            if not is_local(entry.name):  # a store that does not answer says nothing of its pictures
+                raise BulkError(f"{entry.name} cannot be read: {in_short(error)}.") from error
             why = f"{entry.name} cannot be read: {in_short(error)}."
             for lost in range(row, entry.first + entry.rows):
                 yield Row(Input(f"{entry.name}#{lost}", Path(), why), entry.name, lost)
@@ -108,17 +110,20 @@ def _input(name: str, error: str = "") -> Input:
     return Input(name, Path(), error, read)
 
 
-def _of_value(value: dict | bytes | str | None, name: str) -> Input:
+def _of_value(value: dict | bytes | str | None, table: str, row: int) -> Input:
     """What a table has for a picture: its bytes, {"bytes", "path"}, or an address, from the table's folder on."""
+    name = f"{table}#{row}"
     if isinstance(value, dict):
-        name = value.get("path") or name
-        value = value["bytes"] or value.get("path")
+        name, value = value.get("path") or name, value["bytes"] or value.get("path")
     if isinstance(value, bytes):
         return Input(name, Path(), "", lambda: value)
     if not value:
         return Input(name, Path(), f"{name} has neither bytes nor an address.")
+    if holds_a_key(value):
+        name = f"{table}#{row}"
+        return Input(name, Path(), f"The address in {name} holds a key; give keys in the environment.")
     if is_local(value) and not Path(value).is_absolute():
-        value = f"{name.rsplit('/', 1)[0]}/{value}"
+        value = f"{table.rpartition('/')[0]}/{value}"
     return _input(value)
 
 
@@ -135,11 +140,5 @@ def _read_ahead(rows: Iterable[Row], readers: ThreadPoolExecutor) -> Iterator[Ro
 
 
 def _in_batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    batch = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH_SIZE:
-            yield batch
-            batch = []
-    if batch:
+    while batch := list(islice(rows, BATCH_SIZE)):
         yield batch

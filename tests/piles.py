@@ -40,7 +40,8 @@ def table_of(column: list, path: Path, name: str) -> Path:
 
 def results_in(name: object) -> list[dict]:
     system, path = place(str(name))
-    parts = [info.path for info in system.get_file_info(fs.FileSelector(path)) if "/part-" in info.path]
+    found = [info.path for info in system.get_file_info(fs.FileSelector(path))]
+    parts = [path for path in found if "/part-" in path and path.endswith(".parquet")]
     return pyarrow.dataset.dataset(sorted(parts), filesystem=system).to_table().to_pylist()
 
 

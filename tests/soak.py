@@ -164,10 +164,11 @@ def visit(page: Page, found: Found, numbers: itertools.count, end: float, lock: 
         with lock:
             number = next(numbers)
         odd = number % MISBEHAVE == 0
-        does: Callable = ODD[number // MISBEHAVE % len(ODD)] if odd else answered
+        turn, kind = divmod(number // MISBEHAVE, len(ODD))
+        does: Callable = ODD[kind] if odd else answered
         name, start = f"visitor-{number}-{random.random()}", time.monotonic()
         try:
-            became = does(page, name, number)
+            became = does(page, name, turn if odd else number)
             with lock:
                 found.became[became] += 1
                 if became == "answered":
@@ -194,12 +195,13 @@ def run(seconds: float, people: int, folder: Path) -> Found:
 
         threading.Thread(target=weigh, daemon=True).start()
         at_once([partial(visit, page, found, numbers, end, lock) for _ in range(people)])
-        start = time.monotonic()
-        page.ask(GOOD[1], "afterwards")
-        found.afterwards = time.monotonic() - start
         left.set()
         if app.poll() is not None:
             found.faults.append(f"the page has ended ({app.returncode})")
+            return found
+        start = time.monotonic()
+        page.ask(GOOD[1], "afterwards")
+        found.afterwards = time.monotonic() - start
     finally:
         app.terminate()
         app.wait(30)

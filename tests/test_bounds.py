@@ -3,7 +3,6 @@
 import sys
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import BoundedSemaphore
 from types import SimpleNamespace
 
 import pytest
@@ -17,9 +16,9 @@ import ui.shared
 from detector import ImageError
 from tests.conftest import EXAMPLES
 from tests.test_api import ROCKET, data_url, in_thread
-from ui.agents import CROWDED, FAILED, _answered, _one_of, agents
-from ui.api import BUSY, examine
-from ui.limits import FULL, LARGEST, MOST, Limits, visitor
+from ui.agents import CROWDED, FAILED, _answered, agents, tools
+from ui.api import AT_ONCE, BUSY, examine
+from ui.limits import FULL, LARGE, LARGEST, MOST, Limits, visitor
 
 PART = bytes(2**20)
 
@@ -32,13 +31,17 @@ def served(answer, rate: int | None = None) -> TestClient:
     return TestClient(Limits(Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])]), rate))
 
 
-def test_limits_count_what_comes_and_not_what_is_announced():
+@pytest.mark.parametrize(
+    ("path", "most"), [("/mcp", LARGEST), ("/gradio_api/queue/join", 2**20), ("/gradio_api/run/many_csv", 2**24)]
+)
+def test_limits_count_what_comes_and_not_what_is_announced(path, most):
     client = served(length)
-    assert client.post("/x", content=(PART for _ in range(LARGEST // 2**20))).text == str(LARGEST // 2**20 * 2**20)
-    refused = client.post("/x", content=(PART for _ in range(LARGEST // 2**20 + 1)))
-    assert (refused.status_code, refused.json()["error"]) == (413, f"A request may have {LARGEST // 2**20} MB.")
+    assert client.post(path, content=(PART for _ in range(most // 2**20))).text == str(most // 2**20 * 2**20)
+    refused = client.post(path, content=(PART for _ in range(most // 2**20 + 1)))
+    told = f"A request like this may have {most // 2**20} MB."
+    assert (refused.status_code, refused.json()["error"]) == (413, told)
     assert client.post("/gradio_api/upload", content=bytes(LARGEST + 1)).status_code == 200  # Gradio's own bound counts
-    assert client.get("/x").status_code == 200
+    assert client.get(path).status_code == 200
 
 
 def test_large_requests_at_once_have_a_bound_and_leave_nothing_behind():
@@ -57,15 +60,16 @@ def test_large_requests_at_once_have_a_bound_and_leave_nothing_behind():
         return await run_sync(held, request)
 
     client = served(hold)
-    with client, ThreadPoolExecutor(MOST // LARGEST) as pool:
-        running = [pool.submit(client.post, "/x", content=bytes(LARGEST)) for _ in range(MOST // LARGEST)]
+    with client, ThreadPoolExecutor(MOST // LARGEST + 1) as pool:
+        running = [pool.submit(client.post, "/mcp", content=bytes(LARGEST)) for _ in range(MOST // LARGEST)]
         for _ in running:
             assert holding.acquire(timeout=60)
-        refused = client.post("/x", content=b"{}")
+        refused = client.post("/mcp", content=bytes(LARGE + 1))
         assert (refused.status_code, refused.json()["error"]) == (503, FULL)
+        small = pool.submit(client.post, "/gradio_api/queue/join", content=b"{}")  # who asks for a picture's answer
         go_on.set()
-        assert [one.result().status_code for one in running] == [200] * len(running)
-        assert client.post("/x", content=bytes(LARGEST)).status_code == 200
+        assert [one.result().status_code for one in (*running, small)] == [200] * (len(running) + 1)
+        assert client.post("/mcp", content=bytes(LARGEST)).status_code == 200
     assert client.app.held == 0
 
 
@@ -96,18 +100,22 @@ def test_too_many_at_a_time_are_told_so(monkeypatch):
         in_thread(_answered, lambda image: {}, data_url(ROCKET))
 
 
-def test_closer_looks_of_agents_leave_places():
-    places = BoundedSemaphore(1)
+def test_closer_looks_of_agents_leave_places(monkeypatch):
+    left = [AT_ONCE]
 
-    def look(image):
+    def look(model, gallery, image):  # as many at a time as there are places, each of which asks for one more
+        left[0] -= 1
+        if left[0]:
+            return known["examine_image"].answer(image)
         with pytest.raises(ImageError, match=CROWDED):
-            _one_of(places, look, image)
-        return {}
+            known["examine_image"].answer(image)
+        return {"seen": True}
 
-    assert _one_of(places, look, b"") == {}
-    with pytest.raises(KeyError):
-        _one_of(places, {}.__getitem__, b"")
-    assert places.acquire(blocking=False)  # it came back
+    monkeypatch.setattr("ui.agents.examine", look)
+    known = tools(Future(), Future())
+    for _ in range(2):  # the places come back
+        left[0] = AT_ONCE
+        assert known["examine_image"].answer(b"") == {"seen": True}
 
 
 def test_faults_of_ours_are_not_told_to_agents(caplog):

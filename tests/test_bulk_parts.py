@@ -3,14 +3,15 @@
 import os
 import sys
 
+import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bulk import BulkError
+from bulk import BulkError, places
 from bulk.__main__ import main
 from bulk.places import fetch
-from bulk.plan import PLAN, Entry, find, make_plan
+from bulk.plan import PLAN, Entry, find, make_plan, to_parquet
 from bulk.score import Scorer, part_name
 from detector.images import MAX_FILE, ImageError
 from tests.conftest import EXAMPLES
@@ -79,15 +80,58 @@ def test_parts_hold_row_groups_whole(tmp_path):
     assert plan.entries(1) == entries[2:]
 
 
-def test_patterns(s3, tmp_path):
-    for name in ("a/1.jpg", "a/2.png", "b/3.jpg", "b/deep/4.jpg"):
+@pytest.mark.parametrize("where", ["local", "s3://pile/many", "memory://many", "s3://alone"])
+def test_patterns(s3, tmp_path, where):
+    names = ("a/1.jpg", "a/2.png", "b/3.jpg", "b/deep/4.jpg", "b/x[1].jpg", "notes.txt")
+    s3.create_bucket(Bucket="alone")
+    for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-        s3.put_object(Bucket="pile", Key=f"many/{name}", Body=b"")
-    for where in (str(tmp_path), "s3://pile/many"):
-        assert [e.name for e in find([f"{where}/*/*.png"], None)] == [f"{where}/a/2.png"]
-        assert [e.name for e in find([f"{where}/b/**/*.jpg"], None)][-1:] == [f"{where}/b/deep/4.jpg"]
-        assert len(list(find([where], None))) == 4
+        for bucket, key in (("pile", f"many/{name}"), ("alone", name), ("alone", f".hidden/{name}")):
+            s3.put_object(Bucket=bucket, Key=key, Body=b"")
+        fsspec.filesystem("memory").pipe(f"/many/{name}", b"")
+    where = str(tmp_path) if where == "local" else where
+    for pattern, found in (
+        ("", (*names[:2], names[2], *names[3:5])),
+        ("/", names[:5]),
+        ("/*/*.png", names[1:2]),
+        ("/b/*.jpg", (names[2], names[4])),
+        ("/b/**/*.jpg", names[2:5]),
+        ("/**", names[:5]),
+        ("/b/x[1].jpg", names[4:5]),
+    ):
+        assert sorted(e.name for e in find([where + pattern], None)) == sorted(f"{where}/{name}" for name in found)
+
+
+def test_a_whole_run_on_fsspecs_places(scorer):
+    fsspec.filesystem("memory").pipe("/some/rocket.jpg", (EXAMPLES / "rocket.jpg").read_bytes())
+    assert judged(scorer("memory://some"))["failed"] == [0]
+
+
+def test_what_a_broken_off_plan_leaves_is_no_obstacle(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{PLAN}.1a2b3c4d.partial").write_bytes(b"PAR1")
+    assert PLAN in plan_in(tmp_path / "out", EXAMPLES / "rocket.jpg").names()
+
+
+def test_keys_in_addresses_are_not_written(scorer, tmp_path):
+    table = table_of(["s3://name:secret@pile/a.jpg", "s3://pile/b.jpg"], tmp_path / "t.parquet", "url")
+    assert judged(scorer(table))["failed"] == [2]
+    first, second = results_in(tmp_path / "out")
+    assert (first["file"], second["file"]) == (f"{table}#0", "s3://pile/b.jpg")
+    assert "secret" not in str(first)
+
+
+def test_a_store_that_does_not_answer_is_no_fault_of_its_pictures(scorer, tmp_path, monkeypatch):
+    table = table_of(["s3://pile/in/a.jpg", "http://127.0.0.1:9/b.jpg"], tmp_path / "t.parquet", "url")
+    found = scorer(table)
+    places._file_system.cache_clear()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    (told,) = judged(found)["error"]
+    places._file_system.cache_clear()
+    assert "s3://pile/in/a.jpg cannot be read" in told
+    assert found.results.names() == {PLAN}  # to be done when it answers
 
 
 @pytest.mark.parametrize(
@@ -131,9 +175,10 @@ def test_results_of_another_run_are_not_mixed_up(tmp_path):
         plan_in(tmp_path / "out", coffee)
     with pytest.raises(BulkError, match="holds a run with another sha256 and part"):
         plan_in(tmp_path / "out", rocket, sha256="other", part=7)
-    (tmp_path / "out" / PLAN).write_bytes(b"PAR1")
-    with pytest.raises(BulkError, match=f"{PLAN} in .* cannot be read"):
-        plan_in(tmp_path / "out", rocket)
+    for foreign in (b"PAR1", to_parquet(pa.table({"name": ["a"]}))):
+        (tmp_path / "out" / PLAN).write_bytes(foreign)
+        with pytest.raises(BulkError, match=f"{PLAN} in .* cannot be read"):
+            plan_in(tmp_path / "out", rocket)
     (tmp_path / "notes.txt").write_text("of someone else")
     with pytest.raises(BulkError, match="holds other files"):
         plan_in(tmp_path, rocket)

@@ -110,7 +110,7 @@ def test_card_and_curves_are_of_penalties(fitted):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--resume"], "keeps nothing on its way; leave --resume out"),
+        (["--resume"], "keeps nothing on its way; begin it anew under another --name"),
         (["--teacher", "clip.safetensors"], "trains on labels alone; leave --teacher out"),
         (["--epochs", "3"], "has neither epochs nor steps"),
         (["--init", "scratch"], "keeps the features frozen; give --init"),

@@ -33,7 +33,7 @@ def run(
     if recipe.views and teacher:
         raise CheckpointError(f"The recipe {recipe.name} trains on labels alone; leave --teacher out.")
     if recipe.penalties and resume:
-        raise ResumeError(f"The recipe {recipe.name} keeps nothing on its way; leave --resume out to begin it anew.")
+        raise ResumeError(f"The recipe {recipe.name} keeps nothing on its way; begin it anew under another --name.")
     weights = from_first(lambda: find_teacher(teacher)) if teacher else None
     settings = {k: v for k, v in asdict(recipe).items() if k != "transforms"}
     setup = {

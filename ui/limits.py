@@ -11,17 +11,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from detector.images import MAX_FILE
 
-# Bytes of a request that is no upload: one picture in base64, and what is around it.
+# Bytes of a request that is no upload. Of an agent's: one picture in base64, and what is around it; of one that waits
+# in the queue, whose picture is uploaded before: names; of others: the answers of a large pile, for its CSV file.
 LARGEST = MAX_FILE * 4 // 3 + 2**20
-TOO_LARGE = f"A request may have {LARGEST // 2**20} MB."
-# Bytes of all that are being answered; in JSON and base64 each byte is held about four times.
-MOST = 3 * LARGEST
+QUEUED, OTHERS = 2**20, 16 * 2**20
+TOO_LARGE = "A request like this may have {} MB."
+# Bytes of all large ones that are being answered; in JSON and base64 each byte is held about four times.
+MOST, LARGE = 3 * LARGEST, 2**20
 FULL = "Too many large requests come at once; try again in a minute."
 SUBNET = 64  # bits of an IPv6 address that are one visitor's
 
 
 class TooLarge(Exception):
-    """A body that goes on after LARGEST bytes, or for which there is no room."""
+    """A body that is longer than it may be, or for which there is no room."""
 
 
 class Limits:
@@ -41,16 +43,17 @@ class Limits:
             return await answer(scope, receive, send)
         if scope["path"] == "/gradio_api/upload":  # which Gradio bounds itself, and writes to disk as it comes
             return await self.app(scope, receive, send)
-        had, refused = 0, None
+        had, refused, most = 0, None, most_of(scope["path"])
 
         async def bounded() -> Message:
             nonlocal had, refused
             message = await receive()
             had += len(message.get("body", b""))
             self.held += len(message.get("body", b""))
-            if had > LARGEST:
-                refused = JSONResponse({"detail": TOO_LARGE, "error": TOO_LARGE}, 413)
-            elif self.held > MOST:
+            if had > most:
+                told = TOO_LARGE.format(most // 2**20)
+                refused = JSONResponse({"detail": told, "error": told}, 413)
+            elif had > LARGE and self.held > MOST:
                 refused = JSONResponse({"detail": FULL, "error": FULL}, 503, {"Retry-After": "60"})
             if refused:
                 raise TooLarge
@@ -67,6 +70,13 @@ class Limits:
             self.held -= had
         if refused:
             await refused(scope, receive, send)
+
+
+def most_of(path: str) -> int:
+    """Bytes that a request to this path may have."""
+    if path == "/mcp":
+        return LARGEST
+    return QUEUED if path.startswith(("/gradio_api/queue/", "/gradio_api/call/")) else OTHERS
 
 
 def visitor(scope: Scope) -> str:
