@@ -50,6 +50,7 @@ def test_readme_shows_what_the_command_prints(capsys, monkeypatch):
     "command",
     [
         ["app"],
+        ["bulk"],
         ["detector"],
         ["detector", "compare"],
         ["train"],
