@@ -42,6 +42,18 @@ def train_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequenc
     )
 
 
+def web_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
+    """For the `head` recipe, beside the image as it is: passed through the web, a random part, mirrored at random."""
+    return v2.Compose(
+        [
+            Web(p=1.0),
+            v2.RandomResizedCrop(input_size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
+            v2.RandomHorizontalFlip(),
+            *_to_tensor(mean, std),
+        ]
+    )
+
+
 def card_transforms(input_size: int = 224, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
     """The published model's augmentation as its card names it: random flips, rotations, colour jitter."""
     return v2.Compose(

@@ -20,14 +20,15 @@ from train.report.metrics import source_weights
 def fit_head(
     recipe: Recipe, splits: dict[str, list[Sample]], model: DenseNet121, out: Path, config: Config, precision: Precision
 ) -> list[dict]:
-    """Logistic regression on standardised features for each of the recipe's penalties. `out` keeps the checkpoint of
-    the one that is best on the sources of val; a line of figures for each is returned."""
+    """Logistic regression for each of the recipe's penalties. `out` keeps the checkpoint of the one that is best on the
+    sources of val; a line of figures for each is returned.
+
+    Features are taken as they are: standardised, those that hardly vary would get weights a dozen times as large.
+    """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
 
     views, val = frozen_features(recipe, splits, model, precision)
-    scaler = StandardScaler()
-    x = scaler.fit_transform(torch.cat(views).double().numpy())
+    x = torch.cat(views).double().numpy()
     targets = targets_of(splits["train"])
     weights = source_weights(targets, [sample.source for sample in splits["train"]]) * len(targets)
     y, counts = (found.repeat(len(views)).numpy() for found in (targets, weights))
@@ -36,9 +37,8 @@ def fit_head(
     for penalty in recipe.penalties:
         fitted.set_params(C=1 / (len(views) * penalty)).fit(x, y, counts)
         with torch.no_grad():
-            weight = fitted.coef_ / scaler.scale_
-            model.classifier.weight.copy_(torch.from_numpy(weight))
-            model.classifier.bias.copy_(torch.from_numpy(fitted.intercept_ - weight @ scaler.mean_))
+            model.classifier.weight.copy_(torch.from_numpy(fitted.coef_))
+            model.classifier.bias.copy_(torch.from_numpy(fitted.intercept_))
             logits = model.classifier(precision.put(val)).cpu()
         probs = torch.from_numpy(fitted.predict_proba(x))
         wrong = -probs[range(len(y)), y].log()

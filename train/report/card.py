@@ -39,9 +39,10 @@ import detector  # of this project
 
 {figures}
 
-Validation picked the epoch or the penalty, and the temperature; test was used for this table alone, and is the figure to believe if it
-comes from sources that training never saw. All figures are of images as the data holds them; those of this project were
-prepared to a short side of 240 to 256 pixels and JPEG 84 to 88, and originals, as people drop them, were not measured.
+Validation picked the epoch or the penalty, and the temperature; test was used for this table alone, and is the figure
+to believe if it comes from sources that training never saw. All figures are of images as the data holds them; those of
+this project were prepared to a short side of 240 to 256 pixels and JPEG 84 to 88, and originals, as people drop them,
+were not measured.
 Clean: as it is. Web: JPEG 70. Hard: half size, JPEG 40. Degraded: random scale, blur and one or two rounds of JPEG or
 WebP 40-95.
 
