@@ -27,7 +27,7 @@ class Recipe:
     label_smoothing: float
     batch_size: int = 32  # of all processes together
     clean_first: bool = False  # the first view is the image as it is
-    penalties: tuple[float, ...] = ()  # of L2, each tried on all views at once, instead of epochs; from `lr` on unused
+    penalties: tuple[float, ...] = ()  # of L2, each tried on all views at once: no epochs, nor what belongs to steps
 
     def with_epochs(self, n: int) -> "Recipe":
         """The same course of sizes, stretched or shortened to `n` epochs."""
