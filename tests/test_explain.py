@@ -134,11 +134,13 @@ def test_every_method_on_every_layer_from_four_threads_gives_what_it_gives_alone
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(work, jobs))
     for (_, method, layer), one, other in zip(jobs, alone, together, strict=True):
+        empty = not one.any()  # Grad-CAM++ before a norm: nothing is positive; such a map is told as empty
         side = {"norm5": 3, "denseblock3": 6, "denseblock2": 12}[layer]
         assert one.shape == (3, side, side)
         assert one.dtype == np.float32
         np.testing.assert_allclose(other, one, rtol=1e-2, atol=1e-3 * np.abs(one).max(), err_msg=f"{method} {layer}")
-        assert (len({one[k].tobytes() for k in range(3)}) == 1) == (method == "eigencam")  # the class matters
+        assert not empty or (method, layer) == ("gradcam++", "denseblock3")
+        assert (len({one[k].tobytes() for k in range(3)}) == 1) == (empty or method == "eigencam")  # the class matters
         assert (one.min() < 0) == (method == "hirescam")
     first, second = explain_with(bundled.model, x, "layercam")
     assert not np.allclose(first, second, rtol=1e-2)  # and so does the image

@@ -40,7 +40,7 @@ def of_sources(coloured) -> Path:
 def fitted(of_sources, published, tmp_path_factory, small) -> Path:
     out = tmp_path_factory.mktemp("head")
     save_checkpoint(out / "start", published, Config(), torch.float32)
-    recipe = replace(HEAD, sizes=(64,), views=2, transforms=eval_transforms, penalties=(3e3, 3.0))
+    recipe = replace(HEAD, sizes=(64,), views=2, transforms=eval_transforms, penalties=(3e3, 100.0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Precision, "best", lambda: Precision(torch.device("cpu"), bf16=False))
         run(recipe, str(of_sources), out / "run", str(out / "start"))
@@ -74,7 +74,7 @@ def test_head_is_the_least_of_its_loss(fitted, of_sources, published):
             for split in ("train", "val")
         )
     lines = [json.loads(line) for line in (fitted / "metrics.jsonl").read_text().splitlines()]
-    assert [line["penalty"] for line in lines] == [3e3, 3.0]
+    assert [line["penalty"] for line in lines] == [3e3, 100.0]
     scores = [line["val"]["source_balanced_accuracy"] for line in lines]
     best = lines[scores.index(max(scores))]["penalty"]
     counts = torch.tensor([36 / 6 / (2 if "few" in sample.source else 10) for sample in splits["train"]])
@@ -102,7 +102,7 @@ def test_card_and_curves_are_of_penalties(fitted):
     history = [json.loads(line) for line in (fitted / "metrics.jsonl").read_text().splitlines()]
     (axes,) = plots.over_epochs(history, "Loss", [2, 1], [3, 2], "training").axes
     assert (axes.get_xlabel(), axes.get_xscale(), axes.get_title()) == ("penalty", "log", "Loss over penalties")
-    assert axes.lines[0].get_xdata().tolist() == [3e3, 3.0]
+    assert axes.lines[0].get_xdata().tolist() == [3e3, 100.0]
 
 
 @pytest.mark.parametrize(

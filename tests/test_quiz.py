@@ -50,7 +50,7 @@ def scored(page: Page, played: list[Example], guesses: list[int], sures: list[fl
     expect(page.locator("#quiz .sum b")).to_have_text([f"{sum(mine)}", f"{sum(model)}", f"{both}"])
     told = page.locator("#quiz .plot svg").get_attribute("aria-label")
     names = ("below 50 %", "50 to 70 %", "70 to 90 %", "90 % and above")
-    its = [(verdict.probs[verdict.label], right) for verdict, right in zip(verdicts, model, strict=True)]
+    its = [(round(verdict.probs[verdict.label], 4), right) for verdict, right in zip(verdicts, model, strict=True)]
     for who, answers in (("You", list(zip(sures, mine, strict=True))), ("The model", its)):
         counted = binned(answers)
         for i, name in enumerate(names):

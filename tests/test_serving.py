@@ -168,6 +168,7 @@ def test_closer_looks_take_turns_with_a_pile(bundled, monkeypatch, others):
         looked = pool.submit(service.aside, lambda: 8)
         go_on.set()
         assert looked.result(60) == 8
-        assert len({answer.result(60).verdict.probs["human"] for answer in pile}) == 1
+        one, *rest = [answer.result(60).verdict.probs["human"] for answer in pile]
+        assert rest == pytest.approx([one] * len(rest), abs=1e-5)  # on one core the sums are added in another order
     assert (service._unanswered, service._urgent) == (0, 0)
     assert service.aside(lambda: 9, of_a_pile=True) == 9
