@@ -46,7 +46,7 @@ def load_checkpoint(model: str = "auto") -> Checkpoint:
     if model == "auto":
         first = read_checkpoint(BUNDLED)
         try:
-            return replace(first, second=within(AUTO_DEADLINE, _pinned))
+            return replace(first, second=_pinned())
         except CheckpointError as error:
             log.warning("There is no second opinion. %s", error)
             return replace(first, note=f"There is no second opinion: {error}")
@@ -79,7 +79,7 @@ def _from_hub(repo_id: str, revision: str = "main") -> Checkpoint:
 def _pinned() -> Checkpoint:
     """The published model, at the commit and with the very file that were seen first. Raises CheckpointError."""
     pin = _seen().get("pin")  # none is shipped with the project: the Hub could not be reached when this was written
-    found = fetch(PUBLISHED, [PUBLISHED_FILE], pin["commit"] if pin else "main")
+    found = within(AUTO_DEADLINE, lambda: fetch(PUBLISHED, [PUBLISHED_FILE], pin["commit"] if pin else "main"))
     checkpoint = read_checkpoint(found.paths[0], f"hub {PUBLISHED}@{found.commit[:7]}")
     if pin and pin["sha256"] != checkpoint.config.sha256:
         raise CheckpointError(

@@ -36,6 +36,7 @@ from detector.model import DenseNet121
 from detector.provenance import signed
 from tests.browser import chromium, visitor
 from tests.running import NO_HUB, running_app
+from ui.gallery import bundled_examples
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SHARED = Path(__file__).parents[2] / "shared"
@@ -82,6 +83,13 @@ def published_file(published, tmp_path_factory) -> bytes:
 @pytest.fixture(scope="session")
 def bundled() -> "detector.Detector":
     return detector.load("bundled", "fp32")  # the same digits on every machine
+
+
+@pytest.fixture(scope="session")
+def gallery(bundled) -> dict[Path, "detector.Verdict"]:
+    """What the library answers for each picture of the gallery."""
+    paths = [example.path for example in bundled_examples()]
+    return dict(zip(paths, bundled.predict(paths), strict=True))
 
 
 @pytest.fixture(scope="session")

@@ -46,12 +46,12 @@ def numbers(page, selector: str) -> list[float]:
     return [float(text.replace("\u2212", "-")) for text in page.locator(selector).all_inner_texts()]
 
 
-def test_the_room_by_keyboard_and_nothing_is_told_too_early(page, url, bundled):
+def test_the_room_by_keyboard_and_nothing_is_told_too_early(page, url, gallery):
     order = shuffled(bundled_examples())
     page.set_viewport_size({"width": 1440, "height": 900})
     enter(page)
     unfold(page)
-    verdicts = bundled.predict([example.path for example in order])
+    verdicts = [gallery[example.path] for example in order]
     shows(page, verdicts[0])
     for index in range(3):  # each class can be followed, in thousandths
         page.locator("#about .chooser select").select_option(str(index))

@@ -301,7 +301,7 @@ def test_names_that_command_terminals_and_spreadsheets(photos, tmp_path):
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r"]
 
 
-@pytest.mark.parametrize(("encoding", "options"), [("cp1252", ["-OO"]), ("ascii", []), ("utf-16", [])])
+@pytest.mark.parametrize(("encoding", "options"), [("cp1252", ["-OO"]), ("utf-16", [])])
 def test_json_is_utf_8_everywhere(tmp_path, encoding, options):
     """Without docstrings and asserts (-OO) too."""
     name = os.fsdecode("zoë 🎨 ".encode() + b"\xff.jpg")

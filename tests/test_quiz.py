@@ -59,7 +59,7 @@ def scored(page: Page, played: list[Example], guesses: list[int], sures: list[fl
     expect(page.locator("#quiz .fooled figure")).to_have_count(n - sum(mine))
 
 
-def test_a_whole_game_by_keyboard_and_nothing_tells_before_the_guess(page, url, order, bundled):
+def test_a_whole_game_by_keyboard_and_nothing_tells_before_the_guess(page, url, order, gallery):
     page.set_viewport_size({"width": 1440, "height": 900})
     numbers, answers = watch_pictures(page), []
     page.on("response", lambda got: "/run/" in got.url and answers.append(got))
@@ -100,7 +100,7 @@ def test_a_whole_game_by_keyboard_and_nothing_tells_before_the_guess(page, url, 
     expect(page.locator("#quiz .score")).to_be_focused()
     assert max(sures) > 0.9
     played = [order[number] for number in numbers]
-    scored(page, played, guesses, sures, bundled.predict([example.path for example in played]))
+    scored(page, played, guesses, sures, [gallery[example.path] for example in played])
     assert axe(page) == overflowing(page) == []
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
@@ -109,9 +109,9 @@ def test_a_whole_game_by_keyboard_and_nothing_tells_before_the_guess(page, url, 
     assert [asked for asked in page.asked if not asked.startswith((url, "data:", "blob:"))] == []
 
 
-def test_a_class_by_mouse_on_a_phone_and_its_projector(browser, url, order, bundled):
+def test_a_class_by_mouse_on_a_phone_and_its_projector(browser, url, order, gallery):
     played = [order[number] for number in class_pictures("T-5", len(order))]
-    verdicts = bundled.predict([example.path for example in played])
+    verdicts = [gallery[example.path] for example in played]
     contexts = [
         browser.new_context(viewport={"width": 390, "height": 844}, color_scheme="dark"),
         browser.new_context(viewport={"width": 1440, "height": 900}, color_scheme="dark"),

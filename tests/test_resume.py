@@ -197,8 +197,9 @@ def test_two_processes_train_the_whole_network(coloured, tmp_path):
     """Batch statistics are those of half a batch, which takes more steps; killed and resumed as one process is."""
     folder = tmp_path / "runs" / "run"
     typed = (str(coloured), *TYPED, "--epochs", "3", "--lr", "0.001")
-    process = torchrun("tests.killable", *typed, cwd=tmp_path)
-    assert kill_after_saves(process, folder / STATE_FILE, 4, 0.1)
+    first, second = pair(*typed, cwd=tmp_path, port=free_port())
+    assert kill_after_saves(first, folder / STATE_FILE, 4, 0.1)
+    assert kill_after_saves(second, folder / STATE_FILE, 0, 0)
     out = finish(torchrun("tests.killable", *typed, "--resume", cwd=tmp_path))
     assert out.count("Going on in epoch") == 1
     found = detector.load(folder).config.metrics["test"]["clean"]
