@@ -14,10 +14,10 @@ from detector.images import open_image
 from tests import fuzz
 from tests.broken import mutated
 
-N = 8_000
+N = 20_000
 
 
-def test_broken_files_by_the_thousand():
+def test_twenty_thousand_broken_files():
     found = fuzz.run(N)
     assert found.faults == []
     assert sum(found.became.values()) == N
