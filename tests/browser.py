@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from detector.verdict import Verdict
 
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium") or ""  # the first loads twice as fast
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,7 +24,7 @@ WAIT = 60_000  # milliseconds; a busy machine is no failure
 
 @contextmanager
 def chromium(*flags: str) -> Iterator[Browser]:
-    assert Path(CHROMIUM).exists(), "the page is tested with chromium: apt-get install chromium"
+    assert CHROMIUM, "the page is tested with chromium: apt-get install chromium-headless-shell"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, *flags])
         yield browser

@@ -139,7 +139,7 @@ def test_every_method_on_every_layer_from_four_threads_gives_what_it_gives_alone
         assert one.shape == (3, side, side)
         assert one.dtype == np.float32
         np.testing.assert_allclose(other, one, rtol=1e-2, atol=1e-3 * np.abs(one).max(), err_msg=f"{method} {layer}")
-        assert not empty or (method, layer) == ("gradcam++", "denseblock3")
+        assert not empty or (method == "gradcam++" and layer != "norm5")
         assert (len({one[k].tobytes() for k in range(3)}) == 1) == (empty or method == "eigencam")  # the class matters
         assert (one.min() < 0) == (method == "hirescam")
     first, second = explain_with(bundled.model, x, "layercam")
