@@ -49,7 +49,7 @@ MAX_UPLOAD = "80mb"  # above detector.images.MAX_FILE, so that its sentence is t
 MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
 SWEEP_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
 CLOSE_SECONDS = 3  # for what is being answered when the program is told to end
-SESSIONS = 200  # visitors of whom Gradio remembers the page's settings, 0.1 MB each, though none of ours ever changes
+SESSIONS = 200  # visitors of whom Gradio remembers the page's settings, which none of ours ever changes
 
 
 def build_demo(model: Future, examples: Future, others: Sequence[str] = ()) -> gr.Blocks:

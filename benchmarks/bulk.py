@@ -40,17 +40,16 @@ def measure() -> dict:
 
 
 def _by_command(folder: Path, first: Path) -> float:
-    starts = time.perf_counter()
-    _command(first, folder)
+    """All of the folder's, less what one of them takes with its start."""
+    start, rest = _seconds(first, folder), len(list(folder.iterdir())) - 1
+    return rest / (_seconds(folder, folder) - start)
+
+
+def _seconds(pictures: Path, name: Path) -> float:
     start = time.perf_counter()
-    _command(folder, folder)
-    end = time.perf_counter()
-    return (len(list(folder.iterdir())) - 1) / (end - start - (start - starts))
-
-
-def _command(pictures: Path, name: Path) -> None:
     with Path(devnull).open("w") as quiet, redirect_stdout(quiet):
         command([str(pictures), "--model", "bundled", "--csv", f"{name}.csv"])
+    return time.perf_counter() - start
 
 
 def _by_bulk(folder: Path, workers) -> float:

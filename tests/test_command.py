@@ -301,12 +301,13 @@ def test_names_that_command_terminals_and_spreadsheets(photos, tmp_path):
     assert not [cell for cell in cells if cell[0] in "=+-@\t\r"]
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
-def test_json_is_utf_8_everywhere(tmp_path, encoding):
+@pytest.mark.parametrize(("encoding", "options"), [("cp1252", ["-OO"]), ("ascii", []), ("utf-16", [])])
+def test_json_is_utf_8_everywhere(tmp_path, encoding, options):
+    """Without docstrings and asserts (-OO) too."""
     name = os.fsdecode("zoë 🎨 ".encode() + b"\xff.jpg")
     shutil.copy(EXAMPLES / "rocket.jpg", tmp_path / name)
     done = subprocess.run(
-        [sys.executable, "-m", "detector", tmp_path, "--model", "bundled", "--json"], capture_output=True,
+        [sys.executable, *options, "-m", "detector", tmp_path, "--model", "bundled", "--json"], capture_output=True,
         cwd=EXAMPLES.parent, env=os.environ | {"PYTHONIOENCODING": encoding},
     )  # fmt: skip
     assert done.returncode == 0
