@@ -6,7 +6,8 @@ logits are an exact sum over cells, and every map in `explain.py` comes from `fe
 
 import torch
 from torch import Tensor
-from torchvision.models import DenseNet
+
+from detector.vision import DenseNet
 
 
 class DenseNet121(DenseNet):

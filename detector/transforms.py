@@ -7,7 +7,8 @@ from functools import partial
 
 import torch
 from PIL import Image, ImageFilter
-from torchvision.transforms import v2
+
+from detector.vision import transforms
 
 MEAN = (0.485, 0.456, 0.406)  # ImageNet's, RGB in [0, 1]
 STD = (0.229, 0.224, 0.225)
@@ -19,7 +20,7 @@ def eval_transforms(input_size: int = 224, mean: Sequence[float] = MEAN, std: Se
 
     Nothing is cropped, so that every pixel of the upload has its place in the maps.
     """
-    return v2.Compose([v2.Resize((input_size, input_size)), *_to_tensor(mean, std)])
+    return transforms.Compose([transforms.Resize((input_size, input_size)), *_to_tensor(mean, std)])
 
 
 def as_seen(x: torch.Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Image.Image:
@@ -30,13 +31,13 @@ def as_seen(x: torch.Tensor, mean: Sequence[float] = MEAN, std: Sequence[float] 
 
 def train_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
     """The same for the `robust` recipe: passed through the web, a random part of the image, mirrored at random."""
-    return v2.Compose(
+    return transforms.Compose(
         [
             Web(),
             # 0.6: a teacher saw the whole image; and of smaller parts many hold nothing but sky.
-            v2.RandomResizedCrop(input_size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
-            v2.RandomHorizontalFlip(),
-            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+            transforms.RandomResizedCrop(input_size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
+            transforms.RandomHorizontalFlip(),
+            transforms.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
             *_to_tensor(mean, std),
         ]
     )
@@ -44,11 +45,11 @@ def train_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequenc
 
 def web_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
     """For the `head` recipe, beside the image as it is: passed through the web, a random part, mirrored at random."""
-    return v2.Compose(
+    return transforms.Compose(
         [
             Web(p=1.0),
-            v2.RandomResizedCrop(input_size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
-            v2.RandomHorizontalFlip(),
+            transforms.RandomResizedCrop(input_size, scale=(0.6, 1.0), ratio=(3 / 4, 4 / 3)),
+            transforms.RandomHorizontalFlip(),
             *_to_tensor(mean, std),
         ]
     )
@@ -56,27 +57,27 @@ def web_transforms(input_size: int, mean: Sequence[float] = MEAN, std: Sequence[
 
 def card_transforms(input_size: int = 224, mean: Sequence[float] = MEAN, std: Sequence[float] = STD) -> Callable:
     """The published model's augmentation as its card names it: random flips, rotations, colour jitter."""
-    return v2.Compose(
+    return transforms.Compose(
         [
-            v2.Resize((input_size, input_size)),
-            v2.RandomHorizontalFlip(),
-            v2.RandomRotation(10),  # degrees; the card gives no strengths, these are torchvision's tutorial values
-            v2.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
+            transforms.Resize((input_size, input_size)),
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomRotation(10),  # degrees, torchvision's tutorial value; the card gives no strengths
+            transforms.ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2),
             *_to_tensor(mean, std),
         ]
     )
 
 
-def in_two(transform: v2.Compose) -> tuple[v2.Compose, v2.Compose]:
+def in_two(transform: transforms.Compose) -> tuple[transforms.Compose, transforms.Compose]:
     """One of these as RGB image -> uint8 (3, S, S), and uint8 batch (N, 3, S, S) -> x: to the last bit the same.
 
     Between processes bytes go in a quarter of the memory that floats take.
     """
-    return v2.Compose(transform.transforms[:-2]), v2.Compose(transform.transforms[-2:])
+    return transforms.Compose(transform.transforms[:-2]), transforms.Compose(transform.transforms[-2:])
 
 
 def _to_tensor(mean: Sequence[float], std: Sequence[float]) -> list:
-    return [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)]
+    return [transforms.PILToTensor(), transforms.ConvertImageDtype(torch.float32), transforms.Normalize(mean, std)]
 
 
 def recompress(image: Image.Image, quality: int, image_format: str = "JPEG") -> Image.Image:

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LIBRARIES = ["torch", "torchvision.transforms.v2", "sklearn.ensemble", "scipy.fft", "matplotlib.figure"]
+LIBRARIES = ["torch", "torchvision", "sklearn.ensemble", "scipy.fft", "matplotlib.figure"]
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(LIBRARIES)
 

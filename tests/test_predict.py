@@ -146,3 +146,20 @@ def test_front_door():
     assert detector.Verdict is Verdict
     with pytest.raises(AttributeError, match="nothing_such"):
         _ = detector.nothing_such
+
+
+def test_torch_compiler_is_not_imported_and_is_whole_afterwards():
+    """torchvision comes without it, and what torchvision wants of it is found when it is asked for."""
+    code = """if True:
+        import sys, torch, detector.predict
+        print([name for name in sys.modules if name.startswith('torch._dynamo')])
+        import torchvision
+        take = lambda x: torchvision.ops.roi_align(x, [torch.tensor([[0.0, 0.0, 4.0, 4.0]])], 2) + 1
+        x = torch.arange(64.0).view(1, 1, 8, 8)
+        print(torch.equal(torch.compile(take, backend='eager')(x), take(x)))
+        roi_align = sys.modules['torchvision.ops.roi_align']
+        real = sys.modules['torch._dynamo.utils'].is_compile_supported
+        print([roi_align.is_compile_supported(kind) == real(kind) for kind in ('cpu', 'cuda', 'xpu')])
+    """
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == ["[]", "True", "[True, True, True]"]

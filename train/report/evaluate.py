@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torchvision.transforms import v2
 
 from detector import CLASSES
 from detector.checkpoint import Config, keep_figures
 from detector.hub import load_checkpoint
 from detector.transforms import VARIANTS, eval_transforms, prepared
 from detector.verdict import share
+from detector.vision import transforms
 from train.data.folders import Sample
 from train.data.prepare import prepare, read_folder, unreadable_words
 from train.fitting.steps import Precision, predict_logits, targets_of
@@ -24,9 +24,9 @@ def variant_logits(
     """variant -> logits (N, 3) of all samples, in fp32 as the page computes them. `variants`: image -> image."""
     exact = Precision(precision.device, bf16=False)
     to_x = eval_transforms(config.input_size, config.mean, config.std)
+    seen = {name: transforms.Compose([variant, *to_x.transforms]) for name, variant in variants.items()}
     return {
-        name: predict_logits(model, samples, v2.Compose([variant, *to_x.transforms]), exact, f"images as {name}")
-        for name, variant in variants.items()
+        name: predict_logits(model, samples, transform, exact, f"images as {name}") for name, transform in seen.items()
     }
 
 
@@ -97,7 +97,7 @@ def evaluate(model: str, data: str, full_size: bool = False) -> dict:
     network = checkpoint.model.to(precision.device)
     variants = {name: VARIANTS[name] for name in ("clean", "web", "hard")}
     if full_size:
-        small = {name: v2.Compose([prepared, variant]) for name, variant in variants.items()}
+        small = {name: transforms.Compose([prepared, variant]) for name, variant in variants.items()}
         variants = {"original": VARIANTS["clean"]} | small
     logits = variant_logits(network, checkpoint.config, samples, precision, variants)
     found = evaluation(logits, samples, checkpoint.config.temperature or 1.0)
