@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":  # Ctrl+C ends this quietly while gradio is still being imported; later see `main`
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
+# Gradio's monitoring keeps a line of each of 10,000 requests, and makes a table of them all after every one.
+for name, value in {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**12)}.items():
+    os.environ.setdefault(name, value)
 
 try:  # a ZeroGPU Space starts only if a function asks for a GPU; it has to be imported before torch
     import spaces
@@ -38,6 +41,7 @@ from ui import about, check, compare, gallery, many, quiz
 from ui.agents import Agents, agents
 from ui.folder import UploadFolder
 from ui.limits import Limits
+from ui.memory import give_back
 from ui.theme import CSS, THEME
 from ui.upload import WRONG_CALLS, Blocks, Uploads, keep_in
 
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
 TITLE = "DALL-E, human, or another AI?"
 MAX_UPLOAD = "80mb"  # above detector.images.MAX_FILE, so that its sentence is the one people read
 MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
-SWEEP_EVERY = 60  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
+SWEEP_EVERY = 10  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
 CLOSE_SECONDS = 3  # for what is being answered when the program is told to end
 SESSIONS = 200  # visitors of whom Gradio remembers the page's settings, which none of ours ever changes
 
@@ -133,6 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
             serve(demo, host, port, options.share, options.rate, tools)
             while not stop.wait(SWEEP_EVERY):
                 folder.sweep(check.KEEP_SECONDS)
+                give_back()
             stop_serving(demo)  # first, or an upload that is just coming would outlive the folder
     except (OSError, ValueError) as error:
         parser.error(str(error))
@@ -172,6 +177,7 @@ def serve(
         pwa=False,
         run_history=False,
         state_session_capacity=SESSIONS,
+        enable_monitoring=False,
         footer_links=["api"],
         mcp_server=False,
         app_kwargs={

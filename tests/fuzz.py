@@ -87,7 +87,8 @@ class Found:
         self.slowest, self.growth = max(self.slowest, other.slowest), max(self.growth, other.growth)
 
 
-def _resident() -> int:
+def resident() -> int:
+    """Bytes of memory that this process has."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
@@ -111,8 +112,8 @@ def _work(numbers: range, known: Sequence[bytes], trying: Callable, at, answers)
                 found.faults.append(f"{number}: {type(error).__name__}: {str(error)[:300]}")
             found.slowest = max(found.slowest, time.perf_counter() - start)
             if i == len(numbers) // 2:
-                middle = _resident()
-    found.growth = _resident() - middle
+                middle = resident()
+    found.growth = resident() - middle
     answers.put(found)
 
 

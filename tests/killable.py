@@ -17,11 +17,11 @@ from train.fitting import loop, steps
 from train.recipes import CARD, RECIPES, ROBUST
 from train.report import plots
 
-SMALL = {"robust": replace(ROBUST, sizes=(64, 96)), "card": replace(CARD, sizes=(64,) * 3, views=2)}
+SMALL = {"robust": replace(ROBUST, sizes=(32, 64)), "card": replace(CARD, sizes=(64,) * 3, views=2)}
 
 if __name__ == "__main__":
     loop.SAVE_EVERY = 0
-    run.Config = partial(Config, input_size=96)
+    run.Config = partial(Config, input_size=64)
     steps.bf16_is_faster = lambda: False
     plots.grid = lambda *_, **__: Figure()
     RECIPES |= SMALL

@@ -53,6 +53,7 @@ class Found:
     def table(self) -> str:
         cuts = statistics.quantiles(self.seconds, n=20)
         rows = [*self.became.most_common(), ("p50, p95 of an answer, s", f"{cuts[9]:.1f}, {cuts[-1]:.1f}")]
+        rows += [("memory after each minute, MB", ", ".join(f"{size / 1e6:.0f}" for size in self.memory[59::60]))]
         rows += [("answer afterwards, s", f"{self.afterwards:.1f}"), ("growth, MB", f"{self.growth / 1e6:.0f}")]
         rows += [("faults", len(self.faults))]
         return "\n".join(f"| {name} | {value} |" for name, value in rows)

@@ -7,7 +7,9 @@ import pytest
 
 from tests import soak
 from tests.client import Refused
+from tests.fuzz import resident
 from ui.folder import UploadFolder
+from ui.memory import give_back
 
 
 def test_nobody_is_lost_and_nothing_gets_stuck(tmp_path):
@@ -25,6 +27,15 @@ def test_a_clock_that_is_put_back_keeps_nothing_longer(tmp_path, monkeypatch):
         monkeypatch.setattr(time, "time", lambda: now - 3600)
         folder.sweep(600)
         assert list(folder.path.iterdir()) == []
+
+
+def test_what_was_freed_goes_back_to_the_system():
+    """glibc keeps it while anything behind it is in use."""
+    kept = [bytes(2000) for _ in range(100_000)][::50]  # 200 MB, of which 4 stay
+    before = resident()
+    give_back()
+    assert before - resident() > 150e6
+    assert len(kept) == 2000
 
 
 @pytest.mark.parametrize(
