@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 
 import pytest
@@ -112,6 +113,26 @@ def test_no_foreign_file_is_fetched(url, route):
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(f"{url}/gradio_api/{route}example.com/a.png", timeout=20)
     assert caught.value.code == 404
+
+
+@pytest.mark.parametrize("route", ["/monitoring", "/monitoring/summary", "/monitoring/dashboard"])
+def test_no_figures_of_visitors_are_kept_for_anybody(url, route):
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        send(url + route)
+
+
+def test_gradio_makes_no_table_of_all_requests():
+    """A queue as app.py leaves it, asked for what is asked of it after each request."""
+    code = """if True:
+        import app, gradio
+        with gradio.Blocks() as demo:
+            gradio.Button().click(lambda: None)
+        queue, lines = demo.queue()._queue, [{'function': 'predict', 'status': 'success', 'process_time': 1.0}] * 99
+        queue.events_recorded = len(lines)
+        print(queue.ANALYTICS_MAX_EVENTS, queue.compute_analytics_summary(lines))
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=EXAMPLES.parent, capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1) == ["1", "{'functions': {}}\n"]
 
 
 def test_one_too_many_is_told_that_the_page_is_busy(tmp_path):
