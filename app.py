@@ -16,8 +16,8 @@ if __name__ == "__main__":  # Ctrl+C ends this quietly while gradio is still bei
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when gradio is imported
 # Gradio's monitoring keeps a line of each of 10,000 requests, and makes a table of them all after every one.
-for name, value in {"GRADIO_ANALYTICS_MAX_EVENTS": "1", "GRADIO_ANALYTICS_CACHE_FREQUENCY": str(10**12)}.items():
-    os.environ.setdefault(name, value)
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "1")
+os.environ.setdefault("GRADIO_ANALYTICS_CACHE_FREQUENCY", str(10**12))
 
 try:  # a ZeroGPU Space starts only if a function asks for a GPU; it has to be imported before torch
     import spaces
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 TITLE = "DALL-E, human, or another AI?"
 MAX_UPLOAD = "80mb"  # above detector.images.MAX_FILE, so that its sentence is the one people read
 MAX_WAITING = 64  # people in the queue; further ones are told that the page is busy
-SWEEP_EVERY = 10  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS
+SWEEP_EVERY = 10  # seconds; what was uploaded is gone after this and check.KEEP_SECONDS, freed memory after this
 CLOSE_SECONDS = 3  # for what is being answered when the program is told to end
 SESSIONS = 200  # visitors of whom Gradio remembers the page's settings, which none of ours ever changes
 

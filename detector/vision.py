@@ -1,5 +1,7 @@
-"""torchvision without torch's compiler, which it imports for one function that nothing here calls: without it a command
-starts in two thirds of the time. Whoever asks for that function still gets it."""
+"""torchvision without torch's compiler, which it imports for one function that nothing here calls: without it the
+imports of a command take two thirds of the time. Whoever asks for that function still gets it.
+
+The transforms are torchvision's first ones: its v2 has the compiler imported at once (tv_tensors)."""
 
 import importlib
 import sys
@@ -20,9 +22,13 @@ class _Later(ModuleType):
         return getattr(_real(), name)
 
 
-def _real() -> ModuleType:
+def _step_aside() -> None:
     if isinstance(sys.modules.get(COMPILER), _Later):
         del sys.modules[COMPILER]
+
+
+def _real() -> ModuleType:
+    _step_aside()
     return importlib.import_module(COMPILER)
 
 
@@ -32,7 +38,6 @@ try:
     from torchvision import transforms
     from torchvision.models import DenseNet
 finally:
-    if isinstance(sys.modules.get(COMPILER), _Later):
-        del sys.modules[COMPILER]
+    _step_aside()
 
 __all__ = ["DenseNet", "transforms"]

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.broken import mutated, seeds, zipped
+from tests.running import resident
 
 HANG = 5  # seconds that one file may take
 GROWTH = 64e6  # bytes that a process may be larger after the second half than after the first
@@ -87,12 +88,6 @@ class Found:
         self.slowest, self.growth = max(self.slowest, other.slowest), max(self.growth, other.growth)
 
 
-def resident() -> int:
-    """Bytes of memory that this process has."""
-    gc.collect()
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
 def attempt(number: int, known: Sequence[bytes], folder: Path) -> str:
     """What became of the file, or the zip, of that number."""
     return look(mutated(number, known)) if number % ZIP_EVERY else look_in(zipped(number, known), folder / "a.zip")
@@ -112,7 +107,9 @@ def _work(numbers: range, known: Sequence[bytes], trying: Callable, at, answers)
                 found.faults.append(f"{number}: {type(error).__name__}: {str(error)[:300]}")
             found.slowest = max(found.slowest, time.perf_counter() - start)
             if i == len(numbers) // 2:
+                gc.collect()
                 middle = resident()
+    gc.collect()
     found.growth = resident() - middle
     answers.put(found)
 

@@ -27,6 +27,11 @@ def settings(folder: Path, hub: str) -> dict[str, str]:
     return {"HF_ENDPOINT": hub, "HF_HOME": str(folder / "hub"), "GRADIO_TEMP_DIR": str(folder / "up")}
 
 
+def resident(process: int | str = "self") -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def wait_until_up(app: subprocess.Popen | Forked, address: str, log: Path) -> None:
     while True:
         assert app.poll() is None, log.read_text()

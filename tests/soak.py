@@ -26,7 +26,7 @@ from pathlib import Path
 from deploy.space import free_port
 from tests.broken import mutated, seeds
 from tests.client import Page, Refused, at_once
-from tests.running import NO_HUB, start_app, wait_until_up
+from tests.running import NO_HUB, resident, start_app, wait_until_up
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PICTURES = ("chelsea.png", "coffee.png", "rocket.jpg", "dalle_3.webp", "starry_night.jpg")
@@ -192,7 +192,7 @@ def run(seconds: float, people: int, folder: Path) -> Found:
 
         def weigh() -> None:
             while not left.wait(1):
-                found.memory.append(int(Path(f"/proc/{app.pid}/statm").read_text().split()[1]) * 4096)
+                found.memory.append(resident(app.pid))
 
         threading.Thread(target=weigh, daemon=True).start()
         at_once([partial(visit, page, found, numbers, end, lock) for _ in range(people)])

@@ -15,23 +15,18 @@ from train.report.card import figures_table
 from ui.gallery import bundled_examples
 
 ROOT = Path(__file__).parents[1]
-
-
 NEAREST = 30  # images that are computed in bf16 too, which processors without it emulate at a tenth of the speed
 
 
 @pytest.fixture(scope="module")
 def predicted(bundled, real_images) -> list[tuple[str, "detector.Verdict"]]:
     """(true class, verdict) of every image of the test split, through the front door."""
-    files = test_files(real_images)
+    files = files_of_test(real_images)
     return list(zip([name for name, _ in files], bundled.predict([file for _, file in files]), strict=True))
 
 
-def test_files(real_images: Path) -> list[tuple[str, Path]]:
+def files_of_test(real_images: Path) -> list[tuple[str, Path]]:
     return [(name, file) for name in CLASSES for file in find_images(real_images / "test" / name)]
-
-
-test_files.__test__ = False  # no test, for all its name
 
 
 def test_bf16_gives_the_same_answers(predicted, real_images):
@@ -39,7 +34,7 @@ def test_bf16_gives_the_same_answers(predicted, real_images):
 
     On those images whose label turns most easily, where the probabilities are steepest too.
     """
-    both = [(exact, file) for (_, exact), (_, file) in zip(predicted, test_files(real_images), strict=True)]
+    both = [(exact, file) for (_, exact), (_, file) in zip(predicted, files_of_test(real_images), strict=True)]
     judged = [(exact, file) for exact, file in both if not exact.abstained]
     some = sorted(judged, key=lambda pair: margin(pair[0]))[:NEAREST]
     found = detector.load("bundled", "bf16").predict([file for _, file in some])

@@ -7,7 +7,7 @@ import pytest
 
 from tests import soak
 from tests.client import Refused
-from tests.fuzz import resident
+from tests.running import resident
 from ui.folder import UploadFolder
 from ui.memory import give_back
 

@@ -24,9 +24,11 @@ def variant_logits(
     """variant -> logits (N, 3) of all samples, in fp32 as the page computes them. `variants`: image -> image."""
     exact = Precision(precision.device, bf16=False)
     to_x = eval_transforms(config.input_size, config.mean, config.std)
-    seen = {name: transforms.Compose([variant, *to_x.transforms]) for name, variant in variants.items()}
     return {
-        name: predict_logits(model, samples, transform, exact, f"images as {name}") for name, transform in seen.items()
+        name: predict_logits(
+            model, samples, transforms.Compose([variant, *to_x.transforms]), exact, f"images as {name}"
+        )
+        for name, variant in variants.items()
     }
 
 
