@@ -30,6 +30,9 @@ else:
         """This model is answered on the CPU; here to be found."""
 
 
+import ui  # noqa: F401 - gradio's first import is made there
+
+# isort: split
 import gradio as gr
 from gradio.http_server import INITIAL_PORT_VALUE, LOCALHOST_NAME, TRY_NUM_PORTS
 from starlette.middleware import Middleware

@@ -1,7 +1,7 @@
 """What can make a detector look better than it is: shortcuts past the pixels, leaks between splits, imbalance."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -12,6 +12,7 @@ from train.data.scan import Facts
 
 NULL_LIMIT = 0.85  # balanced accuracy from which the data can be solved without looking
 NEAR_BITS = 10  # of 64: perceptual hashes this close are looked at again
+ROWS = 256  # hashes that are compared with all others at a time
 NEAR_GREY = 4.0  # of 255: mean difference of two thumbnails that show the same picture
 
 
@@ -57,10 +58,9 @@ def file_rows(facts: Sequence[Facts]) -> list[tuple]:
 
 
 def near_duplicates(facts: Sequence[Facts]) -> list[tuple[int, int]]:
-    """Pairs (i, j), i < j, that show the same picture: the same bytes, or perceptual hashes within NEAR_BITS and
-    thumbnails within NEAR_GREY. Mirrored and cropped copies are not found."""
-    prints = _fingerprints(facts)
-    return [(i, j) for i in range(len(facts) - 1) for j in _later_copies(i, *prints)]
+    """Pairs (i, j), i < j, that show the same picture: perceptual hashes within NEAR_BITS and thumbnails within
+    NEAR_GREY. Mirrored and cropped copies are not found."""
+    return [(i, j) for i, j in _same(facts, facts) if i < j]
 
 
 def is_copy(mine: Facts, others: Sequence[Facts]) -> bool:
@@ -70,27 +70,31 @@ def is_copy(mine: Facts, others: Sequence[Facts]) -> bool:
 
 def copies_of(originals: Sequence[Facts], facts: Sequence[Facts]) -> set[int]:
     """Indices of `facts` that show the same picture as one of `originals`, in the sense of `near_duplicates`."""
-    return {i - 1 for mine in originals for i in _later_copies(0, *_fingerprints([mine, *facts]))}
+    return {j for _, j in _same(originals, facts)}
 
 
-def _fingerprints(facts: Sequence[Facts]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Hashes (N,), thumbnails (N, pixels), and a number (N,) that files of the same bytes share."""
+def _same(ours: Sequence[Facts], theirs: Sequence[Facts]) -> Iterator[tuple[int, int]]:
+    """Pairs (index in ours, index in theirs), by rows. Two hashes of signs s, t differ in (64 - s.t) / 2 bits, so that
+    one product of matrices compares them all."""
+    if not (ours and theirs):
+        return
+    (our_signs, our_thumbnails), (their_signs, their_thumbnails) = _fingerprints(ours), _fingerprints(theirs)
+    for start in range(0, len(ours), ROWS):
+        agree = our_signs[start : start + ROWS] @ their_signs.T
+        i, j = np.nonzero(agree >= 64 - 2 * NEAR_BITS)
+        i += start
+        for k in range(0, len(i), ROWS):
+            some = slice(k, k + ROWS)
+            apart = np.abs(our_thumbnails[i[some]].astype(np.int16) - their_thumbnails[j[some]]).mean(1)
+            near = apart <= NEAR_GREY
+            yield from zip(i[some][near].tolist(), j[some][near].tolist(), strict=True)
+
+
+def _fingerprints(facts: Sequence[Facts]) -> tuple[np.ndarray, np.ndarray]:
+    """The hashes' bits as signs (N, 64), exact in float32, and thumbnails (N, pixels)."""
     hashes = np.array([f.phash for f in facts], np.uint64)
-    thumbnails = np.stack([np.frombuffer(f.thumbnail, np.uint8) for f in facts])
-    return hashes, thumbnails, np.unique([f.sha256 for f in facts], return_inverse=True)[1]
-
-
-def _later_copies(i: int, hashes: np.ndarray, thumbnails: np.ndarray, same_bytes: np.ndarray) -> list[int]:
-    apart = _bit_count(hashes[i + 1 :] ^ hashes[i])
-    candidates = i + 1 + np.flatnonzero(apart <= NEAR_BITS)
-    grey = np.abs(thumbnails[candidates].astype(np.int16) - thumbnails[i]).mean(1)
-    same = i + 1 + np.flatnonzero(same_bytes[i + 1 :] == same_bytes[i])
-    return np.union1d(candidates[grey <= NEAR_GREY], same).tolist()
-
-
-def _bit_count(words: np.ndarray) -> np.ndarray:
-    """Bits that are set in each 64-bit word (numpy 2 has it built in, 1.26 has not)."""
-    return np.unpackbits(words.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+    bits = np.unpackbits(hashes.view(np.uint8).reshape(-1, 8), axis=1)
+    return bits * np.float32(2) - 1, np.stack([np.frombuffer(f.thumbnail, np.uint8) for f in facts])
 
 
 def joined_groups(samples: Sequence[Sample], pairs: Sequence[tuple[int, int]]) -> list[str]:
