@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load, save
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from detector import CLASSES
 from detector.model import DenseNet121
@@ -205,8 +206,19 @@ def _state_dict(data: bytes, path: Path) -> dict[str, Tensor]:
     return found
 
 
+class _Undrawn(TorchFunctionMode):
+    """No time is spent on random weights that are replaced at once. (On the device "meta", drawing them has torch's
+    compiler imported, which takes two seconds.)"""
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return args[0] if func is Tensor.normal_ else func(*args, **kwargs)
+
+
 def _build(state_dict: dict[str, Tensor], path: Path) -> DenseNet121:
-    with torch.device("meta"):  # no time spent on random weights that are replaced at once
+    with _Undrawn():
         model = DenseNet121(len(CLASSES))
     expected = model.state_dict()
     for key in [*expected, *state_dict]:

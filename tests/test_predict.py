@@ -16,6 +16,7 @@ from detector.output.as_csv import CSV_FIELDS, to_row
 from detector.output.as_json import to_json
 from detector.transforms import MEAN, STD
 from detector.verdict import BANDS, Verdict, band, error_rates, side
+from tests.conftest import EXAMPLES
 from train.report.metrics import answered
 
 
@@ -149,9 +150,10 @@ def test_front_door():
 
 
 def test_torch_compiler_is_not_imported_and_is_whole_afterwards():
-    """torchvision comes without it, and what torchvision wants of it is found when it is asked for."""
+    """A model is loaded and answers without it, and what torchvision wants of it is found when it is asked for."""
     code = """if True:
-        import sys, torch, detector.predict
+        import sys, torch, detector
+        detector.load('bundled').predict(['examples/rocket.jpg'])
         print([name for name in sys.modules if name.startswith('torch._dynamo')])
         import torchvision
         take = lambda x: torchvision.ops.roi_align(x, [torch.tensor([[0.0, 0.0, 4.0, 4.0]])], 2) + 1
@@ -161,5 +163,7 @@ def test_torch_compiler_is_not_imported_and_is_whole_afterwards():
         real = sys.modules['torch._dynamo.utils'].is_compile_supported
         print([roi_align.is_compile_supported(kind) == real(kind) for kind in ('cpu', 'cuda', 'xpu')])
     """
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=EXAMPLES.parent
+    )
     assert found.stdout.splitlines() == ["[]", "True", "[True, True, True]"]
