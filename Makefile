@@ -43,9 +43,9 @@ lock: .venv/dev
 	$(BIN)/uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate --upgrade \
 	    requirements.txt pyproject.toml --extra bulk --extra train --extra dev --extra mcp -o requirements.lock
 
-# Known holes of what is installed, where their database can be reached.
+# Known holes of what is installed; fails too where their database cannot be asked.
 audit: .venv/supply
-	$(BIN)/python -m pip_audit --progress-spinner off --skip-editable
+	$(BIN)/python -m deploy.audit
 
 # The CycloneDX list of what is installed.
 parts: .venv/supply

@@ -3,6 +3,7 @@
 import io
 import logging
 from collections.abc import Callable, Sequence
+from operator import index
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -45,7 +46,7 @@ def open_tiff(data: bytes) -> tuple[tuple[int, int], Callable[[], Image.Image]]:
 
     pages = TiffFile(io.BytesIO(data)).pages
     page = next((page for page in pages if not page.is_reduced), pages[0])
-    return (page.imagewidth, page.imagelength), lambda: _decoded(page)
+    return (index(page.imagewidth), index(page.imagelength)), lambda: _decoded(page)  # a broken tag may be text
 
 
 def _decoded(page) -> Image.Image:

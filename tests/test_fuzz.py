@@ -63,3 +63,16 @@ def test_a_hostile_tiff_does_not_fill_the_log(caplog):
     with caplog.at_level(logging.WARNING), pytest.raises(ImageError):
         open_image(b"II*\0\x08\0\0\0" + struct.pack("<H", 2000) + tags + bytes(4))
     assert len(caplog.records) < 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"), [(2, 4), (7, 4), (3, 2)], ids=["text", "bytes", "two numbers"]
+)  # TIFF's types ASCII, UNDEFINED, SHORT; found among 180,000 broken files
+def test_a_tiff_as_wide_as_a_word(kind, count):
+    broken = struct.pack("<HHI4s", 256, kind, count, b"640\0")
+    sound = [struct.pack("<HHII", tag, 3, 1, value) for tag, value in ((257, 64), (258, 8), (259, 1), (262, 1))]
+    strip = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in ((273, 8), (279, 4096))]
+    data = b"II*\0\x08\0\0\0" + struct.pack("<H", 7) + b"".join([broken, *sound, *strip]) + bytes(4100)
+    with pytest.raises(ImageError) as caught:
+        open_image(data)
+    fuzz.sentence(str(caught.value))

@@ -1,10 +1,12 @@
-"""What SECURITY.md promises and no other test tries: no code but ours is run."""
+"""What SECURITY.md promises and no other test tries: no code but ours is run; and what is said of known holes."""
 
 import ast
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from deploy.audit import told
 from tests.forked import ROOT
 
 ROOMS = ("app.py", "benchmarks", "bulk", "deploy", "detector", "experiments", "train", "ui")
@@ -56,3 +58,26 @@ def test_nothing_that_runs_what_it_reads_is_called():
 )  # fmt: skip
 def test_it_would_be_found(source):
     assert faults(source)
+
+
+OURS = {"name": "detector", "skip_reason": "distribution marked as editable"}
+SOUND = {"name": "sound", "version": "1.0", "vulns": []}
+HOLED = {"name": "holed", "version": "2.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["2.1"]}]}
+UNASKED = {"name": "unasked", "skip_reason": "Dependency not found on PyPI and could not be audited: unasked (3.0)"}
+LEFT = f"1 packages could not be asked about; the first: {UNASKED['skip_reason']}"
+
+
+@pytest.mark.parametrize(
+    ("packages", "code", "lines"),
+    [
+        ([OURS, SOUND], 0, ["1 packages asked about, 0 known holes."]),
+        ([HOLED, SOUND], 1, ["holed 2.0: PYSEC-1, mended in 2.1", "2 packages asked about, 1 known holes."]),
+        ([SOUND, UNASKED], 2, ["1 packages asked about, 0 known holes.", LEFT]),
+        ([UNASKED, HOLED], 1, ["holed 2.0: PYSEC-1, mended in 2.1", "1 packages asked about, 1 known holes.", LEFT]),
+        (None, 2, ["The database of known holes could not be asked: no route to host"]),
+    ],
+)
+def test_what_could_not_be_asked_is_not_called_sound(packages, code, lines):
+    """pip-audit says "No known vulnerabilities found", and 0, when it could ask about nothing."""
+    report = "" if packages is None else json.dumps({"dependencies": packages, "fixes": []})
+    assert told(report, "a traceback\nno route to host\n") == (lines, code)
